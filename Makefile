@@ -1,0 +1,72 @@
+# Everything is done from here: `make help`.
+# Needs Python 3.11 or newer and make. What Debian lacks besides (venv, chromium) is installed with apt-get, as root or by sudo.
+
+PORT   ?= 8000
+PYTHON ?= python3
+STAGE  ?= dev
+
+VENV := .venv
+RUN  := $(VENV)/bin/python
+DONE := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo replay browser test lint types format slow clean
+
+# $(call apt,PACKAGES): installs them, or says who can.
+define apt
+	if [ "$$(id -u)" -eq 0 ]; then as=; \
+	elif command -v sudo >/dev/null; then as=sudo; \
+	else echo "Missing: $(1). As root, run: apt-get install $(1)" >&2; exit 1; fi; \
+	$$as apt-get update --quiet=2 && \
+	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends \
+		-o DPkg::Lock::Timeout=300 $(1) >/dev/null
+endef
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(DONE) ## create .venv with the pinned packages; does nothing while the requirement files stay the same
+
+# --no-deps: exactly what the two files name; pip check then proves that they name everything.
+# --no-compile: Python compiles what it imports; compiling the rest takes longer than installing it.
+$(DONE): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Aftercare needs Python 3.11 or newer; PYTHON=… names another one." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call apt,python3-venv); }
+	@echo "Installing into $(VENV) …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-dev.txt
+	@$(RUN) -m pip check --quiet
+	@touch $@
+
+demo: install ## run the whole product on this machine: PORT=8000
+	@$(RUN) -m local demo --port $(PORT)
+
+replay: install ## drive the example cases through the whole stack on a virtual clock; writes build/replay.json
+	@mkdir -p build
+	@$(RUN) -m local replay --cases examples/cases.csv --answers examples/answers.csv --json build/replay.json
+
+browser: # the system's own chromium, for the tests that walk through the pages
+	@test -x /usr/bin/chromium || { echo "Installing chromium …"; $(call apt,chromium fonts-dejavu-core); }
+
+test: install browser lint types ## lint, types, then every test but the slow ones
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+
+slow: install browser ## the tests that take minutes
+	$(RUN) -m pytest -m slow
+
+lint: install ## ruff: rules and format
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+
+types: install ## mypy --strict on what ships and on the local stack
+	$(RUN) -m mypy
+
+format: install ## rewrite the code as ruff formats it
+	$(RUN) -m ruff check --fix-only --quiet
+	$(RUN) -m ruff format
+
+clean: ## remove what was made here: environment, caches, build
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis .chalice/deployments
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

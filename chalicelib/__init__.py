@@ -1,0 +1,1 @@
+"""Aftercare: follow-up for service cases, from their resolution until loyalty is confirmed."""

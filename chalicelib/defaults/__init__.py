@@ -1,0 +1,1 @@
+"""The cadence, playbook, settings and staff directory that ship with Aftercare."""

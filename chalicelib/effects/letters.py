@@ -1,0 +1,260 @@
+"""What each mail says: from a journey, a person and the documents to a template's values."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.effects import rendering
+from chalicelib.effects.message import Body, Envelope
+from chalicelib.journey import playbook
+from chalicelib.journey.documents import SCALES, Documents, Question, StaffMember
+from chalicelib.journey.effects import NotifyStaff
+from chalicelib.journey.state import Answer, Journey, Person, Recovery, Touch
+from chalicelib.links import Link, Links
+
+#: How long the link in a notice lets its reader work on the recovery.
+_WORK_FOR = timedelta(days=60)
+WORDS = {"exceeds": "exceeds", "meets": "meets", "falls_short": "falls short of", "other": "other idea than"}
+REASONS = {
+    "recovery_opened": "New recovery",
+    "recovery_p1": "New recovery, most urgent",
+    "answered_again": "The customer wrote again",
+    "proposal_accepted": "Proposal accepted: deliver it",
+    "proposal_falls_short": "The proposal falls short",
+    "no_word": "No word on the proposal: carry it out all the same",
+    "due_soon": "Due soon",
+    "overdue": "Overdue",
+    "case_reopened": "The case was reopened: this recovery ends",
+    "customer_lost": "A customer was lost",
+    "call_back": "The customer asks for a call back",
+    "urgent_words": "Urgent words in an answer",
+    "lukewarm": "A lukewarm answer: please look",
+    "suspect_negative": "A bad answer that may not be a person's: please look",
+    "human_try": "Two check-ins unanswered: try once in person",
+    "another_way": "Cannot be reached by mail: settle it another way",
+    "mail_unknown": "Nobody knows whether this mail was sent: please check",
+    "never_resolved": "Events came for a case that was never resolved",
+}
+
+
+class Letters:
+    """Writes mails. ``mail_from`` is the address that SES may send from, ``reply_to`` one that people read."""
+
+    def __init__(self, links: Links, mail_from: str, reply_to: str) -> None:
+        """Keep what every mail needs."""
+        self._links = links
+        self._from = mail_from
+        self._reply_to = reply_to
+
+    # -- to the customer ---------------------------------------------------------------------------------
+
+    def to_customer(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime
+    ) -> tuple[Body, Envelope]:
+        """Write one mail to the customer."""
+        sender = documents.staff.member(touch.by)
+        opt_out = self._links.url(Link("opt_out", journey.id, touch.id))
+        context = {
+            **rendering.frame(documents.settings.brand),
+            "first_name": rendering.first_name(person),
+            "case": rendering.case(journey),
+            "opt_out_url": opt_out,
+            **_WRITE[touch.kind](self, touch, journey, person, documents),
+        }
+        if sender is not None:
+            context["sender"] = rendering.staff(sender)
+        body = rendering.mail(touch.kind, context)
+        return body, self._envelope(touch, journey, person, documents, now, opt_out)
+
+    def _envelope(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime, opt_out: str
+    ) -> Envelope:
+        brand = documents.settings.brand
+        sender = documents.staff.member(touch.by)
+        name = sender.name if sender else brand.sender.name
+        domain = self._from.rpartition("@")[2]
+        known = person.customer
+        tags = (("journey", journey.id), ("effect", touch.id), ("kind", touch.kind))
+        return Envelope(
+            to=person.email,
+            to_name=f"{known.first_name} {known.last_name}".strip() if known else "",
+            sender_name=f"{name}, {brand.name}",
+            sender=self._from,
+            reply_to=self._reply_to,
+            message_id=f"{journey.id}.{touch.id}@{domain}",
+            thread=f"{journey.id}@{domain}",
+            date=now,
+            kind=touch.kind,
+            tags=tags,
+            unsubscribe_url="" if touch.klass == "response" else opt_out,
+        )
+
+    def _ask(self, question: Question, journey: Journey, touch_id: str) -> dict[str, Any]:
+        link = Link("answer", journey.id, touch_id)
+        return {
+            "question": question.text,
+            "kind": rendering.DRAWN_AS[question.measure],
+            "options": rendering.options(question, url=lambda value: self._links.url(link, r=str(value))),
+            "answer_url": self._links.url(link),
+        }
+
+    def _survey(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+        survey = journey.touch("survey") or touch
+        closes = (survey.sent_at or survey.due_at) + survey.window
+        zone = rendering.customer_zone(person, documents)
+        return {
+            **self._ask(documents.cadence.survey.questions[0], journey, "survey"),
+            "expires_on": rendering.day(closes, zone),
+        }
+
+    def _check_in(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+        del person
+        step = documents.cadence.step(touch.step)
+        if step is None:
+            message = f"the pinned cadence has no step {touch.step!r}"
+            raise LookupError(message)
+        return {**self._ask(step.ask[0], journey, touch.id), "step": step.id, "opening": step.opening}
+
+    def _acknowledgement(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+        recovery = _recovery(journey, touch.recovery)
+        said = [answer for answer in journey.answers if answer.id in recovery.answers]
+        return {
+            "words": said[-1].words if said else "",
+            "owner": rendering.staff(owner_of(recovery, documents)),
+            "next_contact_by": next_contact(recovery, person, documents) or "the next working day",
+        }
+
+    def _apology(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+        del person
+        recovery = _recovery(journey, touch.recovery)
+        return {"paragraphs": paragraphs(touch.text), "owner": rendering.staff(owner_of(recovery, documents))}
+
+    def _proposal(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+        recovery = _recovery(journey, touch.recovery)
+        proposal = next(one for one in recovery.proposals if one.number == touch.number)
+        link = Link("proposal", journey.id, f"{recovery.number}.{proposal.number}")
+        by = documents.staff.member(proposal.by) or owner_of(recovery, documents)
+        return {
+            "action": proposal.action,
+            "promised_by": rendering.day(proposal.due_at, rendering.customer_zone(person, documents)),
+            "owner": rendering.staff(by),
+            "note": "",
+            "links": {word: self._links.url(link, r=word) for word in ("exceeds", "meets", "falls_short", "other")},
+        }
+
+    def _thanks(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+        return self._apology(touch, journey, person, documents)
+
+    # -- to staff ----------------------------------------------------------------------------------------
+
+    def to_staff(
+        self,
+        notice: NotifyStaff,
+        member: StaffMember,
+        journey: Journey,
+        person: Person,
+        documents: Documents,
+        now: datetime,
+    ) -> tuple[Body, Envelope]:
+        """Write one notice, with a link to the recovery where there is one to work on."""
+        brand = documents.settings.brand
+        work = Link("work", journey.id, member.id, now + _WORK_FOR)
+        heading = REASONS.get(notice.reason, notice.reason)
+        recovery = journey.recovery
+        context = {
+            **rendering.frame(brand),
+            "reason": f"{heading}: {recovery.severity}" if recovery else heading,
+            "lines": _lines(notice, journey, person, documents),
+            "words": _words_for(notice, journey),
+            "action_url": self._links.url(work) if journey.person_id else None,
+            "action_label": "Open the recovery" if recovery else "Open the journey",
+            "due": rendering.hour(notice.due, staff_zone(member, documents)) if notice.due else None,
+        }
+        domain = self._from.rpartition("@")[2]
+        envelope = Envelope(
+            to=member.email,
+            to_name=member.name,
+            sender_name=f"{brand.name} Aftercare",
+            sender=self._from,
+            reply_to=self._reply_to,
+            message_id=f"{journey.id}.{notice.key}@{domain}",
+            thread=f"{journey.id}.staff@{domain}",
+            date=now,
+            kind="staff-notice",
+            tags=(("journey", journey.id), ("effect", notice.key), ("kind", "staff-notice")),
+        )
+        return rendering.mail("staff-notice", context), envelope
+
+
+_WRITE: dict[str, Any] = {
+    "survey": Letters._survey,  # noqa: SLF001 - one table of who writes what
+    "reminder": Letters._survey,  # noqa: SLF001
+    "check-in": Letters._check_in,  # noqa: SLF001
+    "acknowledgement": Letters._acknowledgement,  # noqa: SLF001
+    "apology": Letters._apology,  # noqa: SLF001
+    "proposal": Letters._proposal,  # noqa: SLF001
+    "thank-you": Letters._thanks,  # noqa: SLF001
+}
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the paragraphs of a text that a person wrote: an empty line parts them."""
+    return [part.strip() for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
+
+
+def owner_of(recovery: Recovery, documents: Documents) -> StaffMember:
+    """Return the owner of a recovery; one who has left the directory is replaced by its first member."""
+    return documents.staff.member(recovery.owner) or documents.staff.members[0]
+
+
+def next_contact(recovery: Recovery, person: Person, documents: Documents) -> str | None:
+    """Return by when the customer hears from a person, in their own time."""
+    promised = playbook.due(recovery, "apologise", documents)
+    return rendering.hour(promised, rendering.customer_zone(person, documents)) if promised else None
+
+
+def staff_zone(member: StaffMember, documents: Documents) -> str:
+    """Return the zone in which a member of staff reads a time."""
+    return (member.calendar or documents.settings.calendar).zone
+
+
+def _recovery(journey: Journey, number: int) -> Recovery:
+    return next(recovery for recovery in journey.recoveries if recovery.number == number)
+
+
+def _words_for(notice: NotifyStaff, journey: Journey) -> str:
+    """Return the customer's words that the notice is about: of that answer, else the latest."""
+    about = [answer for answer in journey.answers if answer.id == notice.about]
+    if about:
+        return about[-1].words
+    proposal = journey.recovery.proposal if journey.recovery else None
+    if notice.reason == "proposal_falls_short" and proposal:
+        return proposal.words
+    return journey.answers[-1].words if journey.answers else ""
+
+
+def scores(answer: Answer) -> str:
+    """Return what was answered, as a person reads it: ``CSAT 2 of 5``."""
+    names = {"csat": "CSAT", "nps": "NPS", "ces": "CES", "solved": "Solved", "come_back": "Come back"}
+    parts = []
+    for measure, value in answer.scores.items():
+        name = names.get(measure, measure.capitalize())
+        shown = ("no", "yes")[value] if measure == "solved" else f"{value} of {SCALES[measure][1]}"
+        parts.append(f"{name} {shown}")
+    return ", ".join(parts)
+
+
+def _lines(notice: NotifyStaff, journey: Journey, person: Person, documents: Documents) -> list[dict[str, str]]:
+    known = person.customer
+    name = f"{known.first_name} {known.last_name}".strip() if known else ""
+    lines = [{"label": "Customer", "value": name or "name unknown"}]
+    if journey.case is not None:
+        case = rendering.case(journey)
+        lines.append({"label": "Case", "value": f"{case['reference']}, {case['subject']}"})
+    if journey.answers and journey.answers[-1].scores:
+        lines.append({"label": "Answer", "value": scores(journey.answers[-1])})
+    step = documents.playbook.step(notice.about)
+    if step is not None:
+        lines.append({"label": "Step", "value": step.label})
+    if journey.recovery is not None:
+        lines.append({"label": "Owner", "value": owner_of(journey.recovery, documents).name})
+    return lines

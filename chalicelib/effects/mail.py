@@ -1,0 +1,227 @@
+"""Mail: decided again at sending time, claimed, sent once, reconciled.
+
+The mail service has no idempotency token. So a mail is claimed in the table first, and whoever claims it makes exactly
+one request. When nobody knows whether that request was taken, the claim stands until the service's own SEND event
+settles it, or until the grace time has passed and the rule of the settings applies: send once more, or tell a person.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.boundary import Boundary, straight
+from chalicelib.effects.errors import MailRefused, MailThrottled, MailUnknown
+from chalicelib.effects.letters import Letters
+from chalicelib.effects.message import Body, Envelope, request
+from chalicelib.journey import budget, clock
+from chalicelib.journey.documents import Documents
+from chalicelib.journey.effects import NotifyStaff, SendMail
+from chalicelib.journey.events import Event, MailDeferred, MailNotSent, MailSent
+from chalicelib.journey.state import Journey, Person, Touch
+from chalicelib.store.documents import DocumentStore
+from chalicelib.store.errors import Conflict, NotOwed
+from chalicelib.store.items import Owed, Stored
+from chalicelib.store.table import Table
+
+_TRIES = 5
+_THROTTLED = {"TooManyRequestsException", "ThrottlingException", "LimitExceededException"}
+_RETRY_THROTTLED_AFTER = timedelta(minutes=1)
+_FIRST_SERVER_ERROR = 500
+#: Takes an event down the road; with the effect that the event settles.
+Handle = Callable[[Event, Owed], object]
+
+
+class MailService:
+    """One request to SES for one mail. ``client`` must not retry: wiring sees to that."""
+
+    def __init__(self, client: Any, configuration_set: str, boundary: Boundary = straight) -> None:
+        """Keep the SES v2 client."""
+        self._client = client
+        self._configuration_set = configuration_set
+        self._boundary = boundary
+
+    def send(self, body: Body, envelope: Envelope) -> str:
+        """Send one mail and return its message id.
+
+        Raises MailRefused or MailThrottled when it is known not to be sent, MailUnknown when nothing is known.
+        """
+        wire = request(body, envelope, self._configuration_set)
+        try:
+            answer = self._boundary("send-mail", lambda: self._client.send_email(**wire))
+        except ClientError as error:
+            raise _sorted(error) from error
+        except (BotoCoreError, OSError) as error:
+            raise MailUnknown from error
+        return str(answer["MessageId"])
+
+
+def _sorted(error: ClientError) -> Exception:
+    """Sort an error of the service: a 4xx is a known no, anything else is unknown."""
+    code = error.response["Error"]["Code"]
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _FIRST_SERVER_ERROR))
+    if code in _THROTTLED:
+        return MailThrottled(code)
+    return MailUnknown(code) if status >= _FIRST_SERVER_ERROR else MailRefused(code)
+
+
+class Mailer:
+    """Performs the sending of touches and notices."""
+
+    def __init__(
+        self,
+        table: Table,
+        documents: DocumentStore,
+        letters: Letters,
+        service: MailService,
+        handle: Handle,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Keep its partners; ``handle`` is the pipeline, to which the outcome of every mail returns as an event."""
+        self._table = table
+        self._documents = documents
+        self._letters = letters
+        self._service = service
+        self._handle = handle
+        self._now = now
+
+    # -- touches -----------------------------------------------------------------------------------------
+
+    def send_touch(self, owed: Owed, effect: SendMail) -> None:
+        """Send one touch, or settle why not."""
+        if owed.status == "claimed":
+            self._reconcile(owed, lambda: self._handle(self._not_sent(effect, "unknown_outcome"), owed))
+            return
+        for _ in range(_TRIES):
+            try:
+                self._try_touch(owed, effect)
+            except Conflict:
+                continue
+            except NotOwed:
+                pass
+            return
+
+    def _try_touch(self, owed: Owed, effect: SendMail) -> None:
+        now = self._now()
+        journey = self._table.journey(effect.journey_id)
+        person = self._table.person(journey.value.person_id)
+        documents = self._documents.for_journey(journey.value, now)
+        touch = journey.value.touch(effect.touch_id)
+        if touch is None:
+            self._table.settle(owed)
+            return
+        verdict = self._weigh(touch, journey.value, person.value, documents, now)
+        if isinstance(verdict, budget.Wait):
+            self._handle(_deferred(effect, owed, verdict, now), owed)
+        elif isinstance(verdict, budget.Drop):
+            self._handle(self._not_sent(effect, verdict.reason), owed)
+        else:
+            self._claim_and_send(owed, touch, journey, person, documents)
+
+    def _weigh(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime
+    ) -> budget.Verdict:
+        """Weigh once more, by the newest state and by what is known of the address itself."""
+        verdict = budget.weigh(touch, journey, person, documents, now)
+        if isinstance(verdict, budget.Send):
+            suppressed = self._table.is_suppressed(person.email)
+            return budget.Drop(suppressed) if suppressed else verdict
+        return verdict
+
+    def _claim_and_send(self, owed: Owed, touch: Touch, journey: Stored, person: Stored, documents: Documents) -> None:
+        now = self._now()
+        body, envelope = self._letters.to_customer(touch, journey.value, person.value, documents, now)
+        after = budget.spend(person.value, touch, journey.value, now)
+        until = now + clock.elapsed(documents.settings.mail.settle_within)
+        claimed = self._table.claim(owed, journey, person, after, now, until)
+        effect = SendMail(key=owed.effect.key, journey_id=journey.value.id, touch_id=touch.id)
+        try:
+            message_id = self._service.send(body, envelope)
+        except MailRefused:
+            self._handle(self._not_sent(effect, "refused"), claimed)
+        except MailThrottled:
+            self._table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt)
+        except MailUnknown:
+            return  # the claim stands: the SEND event, or the reconciler, settles it
+        else:
+            self._handle(sent(effect.journey_id, effect.touch_id, message_id, now), claimed)
+
+    def _not_sent(self, effect: SendMail, reason: str) -> MailNotSent:
+        return MailNotSent(
+            event_id=f"not-sent/{effect.touch_id}",
+            occurred_at=self._now(),
+            journey_id=effect.journey_id,
+            touch_id=effect.touch_id,
+            reason=reason,
+        )
+
+    # -- notices -----------------------------------------------------------------------------------------
+
+    def send_notice(self, owed: Owed, notice: NotifyStaff) -> None:
+        """Send one notice to one member of staff; one who has left the directory is told nothing."""
+        if owed.status == "claimed":
+            self._reconcile(owed, lambda: self._table.settle(owed))
+            return
+        now = self._now()
+        journey = self._table.journey(notice.journey_id).value
+        person = self._table.person(journey.person_id).value
+        documents = self._documents.for_journey(journey, now)
+        member = documents.staff.member(notice.staff_id)
+        if member is None:
+            self._table.settle(owed)
+            return
+        body, envelope = self._letters.to_staff(notice, member, journey, person, documents, now)
+        try:
+            claimed = self._table.claim_alone(owed, now, now + clock.elapsed(documents.settings.mail.settle_within))
+        except NotOwed:
+            return
+        self._send_notice(claimed, body, envelope, now)
+
+    def _send_notice(self, claimed: Owed, body: Body, envelope: Envelope, now: datetime) -> None:
+        try:
+            self._service.send(body, envelope)
+        except MailRefused:
+            self._table.settle(claimed)
+            raise
+        except MailThrottled:
+            self._table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt)
+        except MailUnknown:
+            return
+        else:
+            self._table.settle(claimed)
+
+    # -- an unknown outcome ------------------------------------------------------------------------------
+
+    def _reconcile(self, owed: Owed, give_up: Callable[[], object]) -> None:
+        """A claim on which nothing was heard in time: send once more, or give it up to a person.
+
+        The instant to look at a claim again is in the sparse index, so nobody comes here before the grace time is over.
+        """
+        now = self._now()
+        documents = self._documents.for_journey(Journey(id=""), now)
+        if now < owed.since + clock.elapsed(documents.settings.mail.settle_within):
+            return
+        if owed.attempt + 1 < documents.settings.mail.attempts_max:
+            # The next round of the reconciler, or this one's owner, finds it owed again.
+            self._table.release(owed, now, attempt=owed.attempt + 1)
+        else:
+            give_up()
+
+
+def sent(journey_id: str, touch_id: str, message_id: str, at: datetime) -> MailSent:
+    """Return the fact that a mail was taken: told by our own request or by the service's SEND event, it is one fact."""
+    return MailSent(
+        event_id=f"sent/{touch_id}", occurred_at=at, journey_id=journey_id, touch_id=touch_id, message_id=message_id
+    )
+
+
+def _deferred(effect: SendMail, owed: Owed, wait: budget.Wait, now: datetime) -> MailDeferred:
+    return MailDeferred(
+        event_id=f"deferred/{effect.touch_id}/{owed.nonce}",
+        occurred_at=now,
+        journey_id=effect.journey_id,
+        touch_id=effect.touch_id,
+        until=wait.until,
+        reason=wait.reason,
+    )

@@ -1,0 +1,94 @@
+"""A mail as it goes over the wire: parts, headers, tags."""
+
+import re
+from datetime import datetime
+from email.charset import QP, Charset
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.utils import format_datetime, formataddr
+from typing import Any
+
+import msgspec
+
+_UTF8 = Charset("utf-8")
+_UTF8.body_encoding = QP
+_BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+#: RFC 5322 asks for lines under 998 octets; a header is folded well before.
+_SUBJECT_LENGTH = 200
+
+
+class Body(msgspec.Struct, frozen=True):
+    """What a template renders to."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """Everything of a mail but its words.
+
+    ``unsubscribe_url`` is set for asks and news (RFC 8058). ``thread`` is the id that all mails of one conversation
+    refer to.
+    """
+
+    to: str
+    to_name: str
+    sender_name: str
+    sender: str
+    reply_to: str
+    message_id: str
+    thread: str
+    date: datetime
+    kind: str
+    tags: tuple[tuple[str, str], ...]
+    unsubscribe_url: str = ""
+
+
+def one_line(text: str) -> str:
+    """Return the text as it may stand in a header: no line break can smuggle in another header."""
+    return _BREAKS.sub(" ", text).strip()[:_SUBJECT_LENGTH]
+
+
+def raw(body: Body, envelope: Envelope) -> bytes:
+    """Return the mail as bytes: plain text first, HTML beside it."""
+    message = MIMEMultipart("alternative")
+    message["From"] = _address(envelope.sender_name, envelope.sender)
+    message["To"] = _address(envelope.to_name, envelope.to)
+    message["Reply-To"] = one_line(envelope.reply_to)
+    message["Subject"] = _text(body.subject)
+    message["Date"] = format_datetime(envelope.date)
+    message["Message-ID"] = f"<{envelope.message_id}>"
+    message["In-Reply-To"] = message["References"] = f"<{envelope.thread}>"
+    # RFC 3834: nobody's auto-responder should answer this.
+    message["Auto-Submitted"] = "auto-generated"
+    message["Feedback-ID"] = f"{envelope.kind}:aftercare"
+    if envelope.unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{envelope.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.attach(MIMEText(body.text, "plain", _UTF8))  # type: ignore[arg-type]  # a Charset is allowed, and keeps it readable
+    message.attach(MIMEText(body.html, "html", _UTF8))  # type: ignore[arg-type]
+    return message.as_bytes()
+
+
+def _text(value: str) -> str:
+    """RFC 2047 for what is not ASCII."""
+    line = one_line(value)
+    return line if line.isascii() else Header(line, "utf-8").encode()
+
+
+def _address(name: str, address: str) -> str:
+    """RFC 2047 for the name, the address as it is."""
+    return formataddr((_text(name), one_line(address)))
+
+
+def request(body: Body, envelope: Envelope, configuration_set: str) -> dict[str, Any]:
+    """Return the SES request for one mail: raw, for a simple one would lose headers and tags."""
+    return {
+        "FromEmailAddress": _address(envelope.sender_name, envelope.sender),
+        "Destination": {"ToAddresses": [envelope.to]},
+        "Content": {"Raw": {"Data": raw(body, envelope)}},
+        "ConfigurationSetName": configuration_set,
+        "EmailTags": [{"Name": name, "Value": value} for name, value in envelope.tags],
+    }

@@ -1,0 +1,46 @@
+"""Performs one owed effect: finds who can, and lets them."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from chalicelib.effects.alarm import Alarms
+from chalicelib.effects.mail import Mailer
+from chalicelib.journey.effects import NotifyStaff, SendMail, SetAlarm, Tell, TellOthers
+from chalicelib.journey.events import Event
+from chalicelib.store.items import Owed
+from chalicelib.store.table import Table
+
+
+class Effects:
+    """The hands of the worker. ``run`` takes an event down the whole road, for journeys that tell others."""
+
+    def __init__(self, table: Table, mailer: Mailer, alarms: Alarms, run: Callable[[Event], object]) -> None:
+        """Keep who can do what."""
+        self._table = table
+        self._mailer = mailer
+        self._alarms = alarms
+        self._run = run
+
+    def perform(self, owed: Owed) -> None:
+        """Perform one owed effect and settle it, or leave it owed for the next who looks."""
+        effect = owed.effect
+        if isinstance(effect, SendMail):
+            self._mailer.send_touch(owed, effect)
+        elif isinstance(effect, NotifyStaff):
+            self._mailer.send_notice(owed, effect)
+        elif isinstance(effect, SetAlarm):
+            self._alarms.perform(owed, effect.journey_id)
+        elif isinstance(effect, Tell):
+            self._run(effect.event)
+            self._table.settle(owed)
+        else:
+            self._tell_others(effect)
+            self._table.settle(owed)
+
+    def _tell_others(self, effect: TellOthers) -> None:
+        """One journey after the other, each in its own transaction; those told before ignore it."""
+        for journey_id in self._table.person(effect.person_id).value.open_journeys:
+            if journey_id != effect.event.journey_id:
+                told = replace(effect.event, journey_id=journey_id, event_id=f"{effect.event.event_id}/{journey_id}")
+                self._run(told)

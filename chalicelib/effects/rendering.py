@@ -1,0 +1,135 @@
+"""Words: templates, and the values that they show. Knows no store and sends nothing."""
+
+from base64 import b64encode
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from chalicelib.effects.message import Body
+from chalicelib.journey import budget, clock
+from chalicelib.journey.documents import SCALES, Brand, Documents, Question, StaffMember
+from chalicelib.journey.state import Journey, Person
+
+#: In the zip the templates lie beside chalicelib, as in the repository.
+TEMPLATES = Path(__file__).parents[2] / "templates"
+
+LABELS: dict[str, tuple[str, ...]] = {
+    "csat": ("Very unhappy", "Unhappy", "Neither happy nor unhappy", "Happy", "Very happy"),
+    "ces": ("Very difficult", "2", "3", "4", "5", "6", "Very easy"),
+    "nps": ("Not at all likely", *(str(number) for number in range(1, 10)), "Extremely likely"),
+    "come_back": ("Certainly not", "Probably not", "Perhaps", "Probably", "Certainly"),
+    "heard": ("Not at all", "A little", "Partly", "Mostly", "Fully"),
+    "fair": ("Not at all", "A little", "Partly", "Mostly", "Fully"),
+    "solved": ("Not yet", "Yes"),
+}
+#: How a template draws each measure.
+DRAWN_AS = {
+    "csat": "csat5",
+    "ces": "scale5",
+    "nps": "nps10",
+    "come_back": "scale5",
+    "heard": "scale5",
+    "fair": "scale5",
+    "solved": "yes_no",
+}
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """Return the one template environment: autoescape for HTML, and a missing variable is an error."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        auto_reload=False,
+    )
+
+
+def mail(kind: str, context: dict[str, Any]) -> Body:
+    """Render the three parts of a mail."""
+    load = environment().get_template
+    return Body(
+        subject=" ".join(load(f"email/{kind}/subject.txt").render(context).split()),
+        text=load(f"email/{kind}/body.txt").render(context),
+        html=load(f"email/{kind}/body.html").render(context),
+    )
+
+
+def page(name: str, brand: Brand, context: dict[str, Any]) -> tuple[str, str]:
+    """Render a page; returns it and the content security policy that allows its one style sheet and nothing else."""
+    shown = {**frame(brand), **context}
+    return environment().get_template(f"pages/{name}.html").render(shown), _policy(brand)
+
+
+@lru_cache(maxsize=16)
+def _policy(brand: Brand) -> str:
+    sheet = environment().get_template("pages/style.css").render(brand=brand)
+    digest = b64encode(sha256(sheet.encode()).digest()).decode()
+    rules = (
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+    return "; ".join(rules)
+
+
+def frame(brand: Brand) -> dict[str, Any]:
+    """Return what every mail and page shows."""
+    return {"brand": brand, "lang": "en", "dir": "ltr", "sender": brand.sender}
+
+
+def first_name(person: Person) -> str | None:
+    """Return the first name, or None when it is unknown."""
+    return (person.customer.first_name if person.customer else "") or None
+
+
+def case(journey: Journey) -> dict[str, str]:
+    """Return how a customer would recognise their case."""
+    known = journey.case
+    if known is None:
+        return {"subject": "your case", "reference": ""}
+    return {"subject": known.subject or known.issue or known.category or "your case", "reference": known.case_id}
+
+
+def options(question: Question, selected: str = "", url: Any = None) -> list[dict[str, Any]]:
+    """Return the choices of a question, best last; for 'solved' the good answer comes first, as people expect it."""
+    low, high = SCALES[question.measure]
+    found = [
+        {
+            "value": value,
+            "label": LABELS[question.measure][value - low],
+            "selected": str(value) == selected,
+            **({"url": url(value)} if url else {}),
+        }
+        for value in range(low, high + 1)
+    ]
+    return found[::-1] if question.measure == "solved" else found
+
+
+def staff(member: StaffMember) -> dict[str, str]:
+    """Return what a customer may know of a member of staff."""
+    return {"name": member.name, "role": member.role}
+
+
+def day(instant: datetime, zone: str) -> str:
+    """Return a date as a person says it: ``Friday 15 May``."""
+    local = instant.astimezone(clock.zone(zone))
+    return f"{local:%A} {local.day} {local:%B}"
+
+
+def hour(instant: datetime, zone: str) -> str:
+    """Return an instant as a person says it there: ``Tuesday 5 May, 17:00 (New York time)``."""
+    local = instant.astimezone(clock.zone(zone))
+    place = zone.rsplit("/", maxsplit=1)[-1].replace("_", " ")
+    return f"{local:%A} {local.day} {local:%B}, {local:%H:%M} ({place} time)"
+
+
+def customer_zone(person: Person, documents: Documents) -> str:
+    """Return the zone in which this customer reads a time."""
+    return budget.zone_of(person, documents)

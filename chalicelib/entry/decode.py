@@ -1,0 +1,353 @@
+"""From what the world tells us to events: one form for the API, the event bus and CSV files.
+
+A message is ``{"type": …, "data": {…}}``. Bad input is refused with the path of the field, before anything is stored.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Protocol
+
+import msgspec
+
+from chalicelib.journey import clock, events
+from chalicelib.journey.documents import Act
+from chalicelib.journey.events import Case, Customer, Event
+
+#: The types of message that may come in, and what each is about.
+TYPES = ("case.resolved", "case.reopened", "case.withdrawn", "purchase.made", "failure.logged", "staff.acted")
+LARGEST = 256 * 1024
+Short = Annotated[str, msgspec.Meta(max_length=300)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f|]+$")]
+Address = Annotated[str, msgspec.Meta(max_length=254)]
+Words = Annotated[str, msgspec.Meta(max_length=8000)]
+_EMAIL = re.compile(r"[^@\s<>\"(),:;\\]{1,64}@[^@\s<>\"(),:;\\]{1,190}")
+_MONEY = re.compile(
+    r"(?P<amount>\d{1,9}(?:\.\d{1,2})?)\s+(?P<currency>[A-Za-z]{3})(?:\s+(?P<kind>restitution|goodwill))?"
+)
+_DEBRIEF = re.compile(r"cause:\s*(?P<cause>[^;]+);\s*improvement:\s*(?P<improvement>.+)", re.DOTALL)
+
+
+class BadInput(Exception):
+    """Input that is refused whole. The message names the field by its path, or the position in text that is no JSON."""
+
+
+class Epochs(Protocol):
+    """Numbers the resolutions of cases whose source does not."""
+
+    def resolved(self, source: str, case_id: str, resolved_at: datetime) -> int:
+        """Return the epoch of that resolution."""
+        ...
+
+    def latest(self, source: str, case_id: str) -> int:
+        """Return the newest epoch."""
+        ...
+
+
+class CustomerIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A customer: known by ``customer_id``, or by address alone."""
+
+    customer_id: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    email: Address = ""
+    first_name: Short = ""
+    last_name: Short = ""
+    locale: Annotated[str, msgspec.Meta(max_length=35)] = ""
+    time_zone: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+class CaseResolvedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A resolution. Without ``epoch`` the resolutions of a case are numbered as they come."""
+
+    source: Id
+    case_id: Id
+    resolved_at: datetime
+    customer: CustomerIn
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    opened_at: datetime | None = None
+    subject: Short = ""
+    category: Short = ""
+    issue: Short = ""
+    channel: Short = ""
+    team: Short = ""
+    outcome: Short = ""
+    resolved_on_time: bool = True
+    human_exchange: bool = True
+
+
+class CaseReopenedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A resolution was undone. Without ``epoch`` it is the newest."""
+
+    source: Id
+    case_id: Id
+    reopened_at: datetime
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+
+
+class CaseWithdrawnIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A case was no case after all."""
+
+    source: Id
+    case_id: Id
+    withdrawn_at: datetime
+    reason: Literal["merged", "spam", "duplicate"]
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+
+
+class PurchaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A purchase. ``voucher_only`` says that a voucher of ours alone paid it."""
+
+    purchased_at: datetime
+    customer: CustomerIn
+    purchase_id: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    amount: Annotated[str, msgspec.Meta(pattern=r"^\d{1,12}(\.\d{1,4})?$")] = ""
+    currency: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$")] = ""
+    voucher_only: bool = False
+
+
+class FailureIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A remark or a public comment that never was a case."""
+
+    source: Id
+    remark_id: Id
+    occurred_at: datetime
+    words: Annotated[str, msgspec.Meta(min_length=1, max_length=8000)]
+    customer: CustomerIn
+    logged_by: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    subject: Short = ""
+    channel: Short = ""
+    team: Short = ""
+
+
+class ActIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An act of staff on the open recovery of a journey, named by its id or by case and epoch.
+
+    ``detail`` is the short form of a ledger line (``25.00 USD restitution``), of a debrief
+    (``cause: …; improvement: …``) or of what the customer reads.
+    """
+
+    act: Act
+    acted_at: datetime
+    journey_id: Annotated[str, msgspec.Meta(pattern=r"^(j[a-z2-7]{26})?$")] = ""
+    source: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    case_id: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    act_id: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    by: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    text: Words = ""
+    detail: Words = ""
+    due: datetime | None = None
+    amount: Annotated[str, msgspec.Meta(pattern=r"^\d{1,9}(\.\d{1,2})?$")] | None = None
+    currency: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$")] = ""
+    redress: Literal["restitution", "goodwill"] = "restitution"
+    cause: Words = ""
+    improvement: Words = ""
+    kept: bool = True
+
+
+class Message(msgspec.Struct, frozen=True):
+    """The envelope: Standard Webhooks' ``type`` and ``data`` (its ``timestamp`` is not needed)."""
+
+    type: Short
+    data: msgspec.Raw
+
+
+_message = msgspec.json.Decoder(Message)
+
+
+def message(raw: bytes, epochs: Epochs, allowed: tuple[str, ...] = TYPES) -> Event:
+    """Read one message and return its event; raises BadInput."""
+    if len(raw) > LARGEST:
+        why = f"larger than {LARGEST} bytes"
+        raise BadInput(why)
+    try:
+        envelope = _message.decode(raw)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(str(error)) from error
+    if envelope.type not in allowed:
+        why = f"no such type; there are {', '.join(allowed)} - at `$.type`"
+        raise BadInput(why)
+    return data(envelope.type, bytes(envelope.data), epochs)
+
+
+def data(kind: str, raw: bytes, epochs: Epochs) -> Event:
+    """Read the data of one message of that type; raises BadInput with the path of the field."""
+    shape, build = _FORMS[kind]
+    try:
+        given = msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        raise BadInput(str(error).replace("`$", "`$.data")) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(str(error)) from error
+    event: Event = build(given, epochs)
+    return event
+
+
+def _refuse(why: str, field: str) -> BadInput:
+    return BadInput(f"{why} - at `$.data.{field}`")
+
+
+def _instant(at: datetime, field: str) -> datetime:
+    """Return an instant in UTC; one without an offset could mean any hour of the day."""
+    if at.tzinfo is None:
+        raise _refuse("a time needs its offset, such as Z or +02:00", field)
+    return at.astimezone(UTC)
+
+
+def _customer(given: CustomerIn) -> Customer:
+    if not given.customer_id and not given.email:
+        raise _refuse("a customer is known by customer_id or by email", "customer")
+    if given.email and not _EMAIL.fullmatch(given.email):
+        raise _refuse("not a mail address", "customer.email")
+    if given.time_zone:
+        try:
+            clock.zone(given.time_zone)
+        except ValueError as error:
+            raise _refuse(str(error), "customer.time_zone") from error
+    return Customer(
+        person_id=events.person_id_of(given.customer_id, given.email),
+        customer_id=given.customer_id,
+        email=given.email,
+        first_name=given.first_name.strip(),
+        last_name=given.last_name.strip(),
+        locale=given.locale,
+        zone=given.time_zone,
+    )
+
+
+def _resolved(given: CaseResolvedIn, epochs: Epochs) -> Event:
+    resolved_at = _instant(given.resolved_at, "resolved_at")
+    opened_at = _instant(given.opened_at, "opened_at") if given.opened_at else None
+    customer = _customer(given.customer)
+    epoch = given.epoch or epochs.resolved(given.source, given.case_id, resolved_at)
+    case = Case(
+        source=given.source,
+        case_id=given.case_id,
+        epoch=epoch,
+        subject=given.subject,
+        category=given.category,
+        issue=given.issue,
+        channel=given.channel,
+        team=given.team,
+        outcome=given.outcome,
+        on_time=given.resolved_on_time,
+        human_exchange=given.human_exchange,
+        opened_at=opened_at,
+        resolved_at=resolved_at,
+    )
+    return events.CaseResolved(
+        event_id=f"resolved/{epoch}",
+        occurred_at=resolved_at,
+        journey_id=events.journey_of_case(given.source, given.case_id, epoch),
+        case=case,
+        customer=customer,
+    )
+
+
+def _reopened(given: CaseReopenedIn, epochs: Epochs) -> Event:
+    at = _instant(given.reopened_at, "reopened_at")
+    epoch = given.epoch or epochs.latest(given.source, given.case_id)
+    journey = events.journey_of_case(given.source, given.case_id, epoch)
+    return events.CaseReopened(event_id=f"reopened/{epoch}", occurred_at=at, journey_id=journey)
+
+
+def _withdrawn(given: CaseWithdrawnIn, epochs: Epochs) -> Event:
+    at = _instant(given.withdrawn_at, "withdrawn_at")
+    epoch = given.epoch or epochs.latest(given.source, given.case_id)
+    journey = events.journey_of_case(given.source, given.case_id, epoch)
+    return events.CaseWithdrawn(event_id=f"withdrawn/{epoch}", occurred_at=at, journey_id=journey, reason=given.reason)
+
+
+def _purchase(given: PurchaseIn, epochs: Epochs) -> Event:
+    del epochs
+    at = _instant(given.purchased_at, "purchased_at")
+    name = given.purchase_id or events.stable_id("", at.isoformat(), given.amount, given.currency)
+    return events.PurchaseMade(
+        event_id=f"purchase/{name}",
+        occurred_at=at,
+        customer=_customer(given.customer),
+        purchase_id=name,
+        amount=given.amount,
+        currency=given.currency,
+        paid=not given.voucher_only,
+    )
+
+
+def _failure(given: FailureIn, epochs: Epochs) -> Event:
+    del epochs
+    at = _instant(given.occurred_at, "occurred_at")
+    case = Case(
+        source=given.source,
+        case_id=given.remark_id,
+        epoch=1,
+        kind="remark",
+        subject=given.subject,
+        channel=given.channel,
+        team=given.team,
+    )
+    return events.FailureLogged(
+        event_id=f"logged/{given.remark_id}",
+        occurred_at=at,
+        journey_id=events.journey_of_remark(given.source, given.remark_id),
+        case=case,
+        customer=_customer(given.customer),
+        words=given.words,
+        logged_by=given.logged_by,
+    )
+
+
+def _act(given: ActIn, epochs: Epochs) -> Event:
+    del epochs
+    at = _instant(given.acted_at, "acted_at")
+    if not given.journey_id and not (given.source and given.case_id):
+        raise _refuse("name the journey by journey_id, or by source and case_id", "journey_id")
+    journey = given.journey_id or events.journey_of_case(given.source, given.case_id, given.epoch)
+    name = given.act_id or events.stable_id("", given.act, at.isoformat(), given.by, given.text, given.detail)
+    return events.StaffActed(
+        event_id=f"acted/{name}",
+        occurred_at=at,
+        journey_id=journey,
+        act=given.act,
+        by=given.by,
+        due=_instant(given.due, "due") if given.due else None,
+        kept=given.kept,
+        **_particulars(given),
+    )
+
+
+def _particulars(given: ActIn) -> dict[str, Any]:
+    """Return what an act says, from its own fields or from the short form in ``detail``."""
+    said: dict[str, Any] = {
+        "text": given.text,
+        "amount": given.amount,
+        "currency": given.currency,
+        "redress": given.redress,
+        "cause": given.cause,
+        "improvement": given.improvement,
+    }
+    if not given.detail:
+        return said
+    return said | _short_form(given.act, given.detail)
+
+
+def _short_form(act: str, detail: str) -> dict[str, Any]:
+    if act == "deliver":
+        line = _MONEY.fullmatch(detail.strip())
+        if line is None:
+            raise _refuse("not a ledger line such as '25.00 USD restitution'", "detail")
+        kind = line["kind"] or "restitution"
+        return {"amount": line["amount"], "currency": line["currency"].upper(), "redress": kind}
+    if act == "debrief":
+        found = _DEBRIEF.fullmatch(detail.strip())
+        if found is None:
+            raise _refuse("not a debrief such as 'cause: …; improvement: …'", "detail")
+        return {"cause": found["cause"].strip(), "improvement": found["improvement"].strip()}
+    return {"text": detail}
+
+
+_FORMS: dict[str, tuple[Any, Any]] = {
+    "case.resolved": (CaseResolvedIn, _resolved),
+    "case.reopened": (CaseReopenedIn, _reopened),
+    "case.withdrawn": (CaseWithdrawnIn, _withdrawn),
+    "purchase.made": (PurchaseIn, _purchase),
+    "failure.logged": (FailureIn, _failure),
+    "staff.acted": (ActIn, _act),
+}

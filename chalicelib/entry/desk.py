@@ -1,0 +1,50 @@
+"""Where pages and API calls hand in their events: committed at once, else kept for the worker, else refused openly."""
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.effects.queue import Queues
+from chalicelib.journey.events import Event
+from chalicelib.pipeline import Handled, Pipeline
+from chalicelib.store.errors import Conflict
+
+_OUTSIDE = (Conflict, ClientError, BotoCoreError, OSError)
+
+
+class Unavailable(Exception):
+    """Neither the table nor the queue could be had: nothing was stored, and the caller must know."""
+
+
+class Desk:
+    """Decides and commits, and wakes the worker. It can send no mail and set no alarm."""
+
+    def __init__(self, pipeline: Pipeline, queues: Queues) -> None:
+        """Keep the pipeline and the queues."""
+        self.pipeline = pipeline
+        self._queues = queues
+
+    def hand_in(self, event: Event) -> Handled | None:
+        """Commit the event and wake the worker; returns None when it was only kept for the worker.
+
+        Raises ActRefused as decide does, and Unavailable when nothing could be stored.
+        """
+        try:
+            handled = self.pipeline.handle(event)
+        except _OUTSIDE as error:
+            self._keep(event, error)
+            return None
+        if handled.owed:
+            self._wake(handled)
+        return handled
+
+    def _keep(self, event: Event, cause: Exception) -> None:
+        try:
+            self._queues.keep(event)
+        except _OUTSIDE:
+            raise Unavailable from cause
+
+    def _wake(self, handled: Handled) -> None:
+        """What is owed is in the table: should the message be lost, the reconciler performs it minutes later."""
+        try:
+            self._queues.wake(handled.owed[0].pk)
+        except _OUTSIDE:
+            return

@@ -1,0 +1,68 @@
+"""Between Chalice and the entry points: requests in, replies out."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from chalice import Response
+
+from chalicelib.effects import rendering
+from chalicelib.journey.documents import Brand
+
+#: A form of ours has at most a dozen fields; an answer at most 8,000 characters, which UTF-8 and URL encoding stretch.
+_MOST_FIELDS = 40
+_LARGEST_FORM = 128 * 1024
+#: What every page says: keep no copy, send our address nowhere else, guess no type, index nothing.
+_PAGE_HEADERS: dict[str, str | list[str]] = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data"]
+
+
+class BadForm(Exception):
+    """A form that no browser sends for our pages."""
+
+
+def form(request: Any) -> dict[str, str]:
+    """Return the fields of a posted form, the last of each name; raises BadForm."""
+    body: bytes = request.raw_body or b""
+    if len(body) > _LARGEST_FORM:
+        raise BadForm
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise BadForm from error
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def query(request: Any, name: str) -> str:
+    """Return one parameter of the query, or an empty text."""
+    return str((request.query_params or {}).get(name, ""))
+
+
+def page(name: str, brand: Brand, context: Mapping[str, Any], status: int = 200) -> Response:
+    """Reply with a page."""
+    body, policy = rendering.page(name, brand, dict(context))
+    return Response(body, status_code=status, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
+
+
+def json_reply(value: Any, status: int = 200) -> Response:
+    """Reply with JSON."""
+    return _json(value, status, "application/json")
+
+
+def problem(status: int, title: str, detail: str, **more: str) -> Response:
+    """Reply with a problem (RFC 9457) that says what was wrong."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return _json(body, status, "application/problem+json")
+
+
+def _json(value: Any, status: int, content_type: str) -> Response:
+    headers: dict[str, str | list[str]] = {"Content-Type": content_type, "Cache-Control": "no-store"}
+    return Response(msgspec.json.encode(value).decode(), status_code=status, headers=headers)

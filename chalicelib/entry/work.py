@@ -1,0 +1,273 @@
+"""The page on which staff work one recovery, opened by the signed link of a notice.
+
+The link is bound to the journey and to the member of staff, and expires. The console will take this over.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, time
+from secrets import token_hex
+from typing import Any, get_args
+
+import msgspec
+from chalice import Response
+
+from chalicelib.effects import letters, rendering
+from chalicelib.entry import http, pages
+from chalicelib.entry.decode import BadInput, Epochs, data
+from chalicelib.entry.desk import Desk, Unavailable
+from chalicelib.journey import clock, playbook
+from chalicelib.journey.budget import REASONS
+from chalicelib.journey.documents import Act, StaffMember
+from chalicelib.journey.errors import ActRefused
+from chalicelib.journey.events import StaffActed
+from chalicelib.journey.state import Journey, Recovery
+from chalicelib.links import Links
+from chalicelib.store.table import Fact
+
+_SAYS = {
+    "take": "You are the owner.",
+    "apologise": "Your apology is on its way, or noted as spoken.",
+    "propose": "Your proposal is on its way.",
+    "deliver": "Delivered, and written into the ledger.",
+    "thank": "Your thanks will arrive in the customer's waking hours.",
+    "debrief": "The debrief is kept.",
+    "close": "Closed.",
+}
+
+
+class Work:
+    """Shows a recovery and hands in the acts of staff."""
+
+    def __init__(self, desk: Desk, links: Links, epochs: Epochs, now: Callable[[], datetime]) -> None:
+        """Keep its partners."""
+        self._desk = desk
+        self._links = links
+        self._epochs = epochs
+        self._now = now
+
+    def show(self, request: Any, token: str) -> Response:
+        """Show the recovery."""
+        del request
+        found = self._open(token)
+        return self._bad_link() if found is None else self._page(*found, notice=None, errors=[])
+
+    def act(self, request: Any, token: str) -> Response:
+        """Do one act; the page shows what came of it."""
+        found = self._open(token)
+        if found is None:
+            return self._bad_link()
+        visit, member = found
+        try:
+            fields = http.form(request)
+            handled = self._desk.hand_in(self._event(fields, visit.journey, member))
+        except (ActRefused, BadInput) as error:
+            return self._page(visit, member, notice=None, errors=[str(error).split(" - at ")[0]], status=409)
+        except http.BadForm:
+            return self._page(visit, member, notice=None, errors=["That form was not ours."], status=400)
+        except Unavailable:
+            brand = visit.documents.settings.brand
+            return http.page("sorry", brand, {"fields": [], "hidden": [], "view": "", "action": ""}, status=503)
+        if handled is None:
+            return http.page("received", visit.documents.settings.brand, {}, status=202)
+        again = self._open(token) or found
+        return self._page(*again, notice=_SAYS.get(fields.get("act", ""), ""), errors=[])
+
+    def _event(self, fields: dict[str, str], journey: Journey, member: StaffMember) -> StaffActed:
+        """Read a form as the same message that the API takes, so that one place checks it."""
+        if fields.get("act") not in get_args(Act):
+            message = "There is no such act."
+            raise BadInput(message)
+        told: dict[str, Any] = {
+            name: fields[name].strip()
+            for name in ("act", "text", "currency", "redress", "cause", "improvement")
+            if fields.get(name, "").strip()
+        }
+        told |= {"journey_id": journey.id, "by": member.id, "acted_at": self._now().isoformat()}
+        told["act_id"] = fields.get("view", "") or token_hex(16)
+        if fields.get("amount", "").strip():
+            told["amount"] = fields["amount"].strip()
+        if fields.get("due"):
+            told["due"] = self._end_of_day(fields["due"], member).isoformat()
+        if fields.get("kept") == "no":
+            told["kept"] = False
+        event = data("staff.acted", msgspec.json.encode(told), self._epochs)
+        assert isinstance(event, StaffActed)  # noqa: S101 - the form of that type
+        return event
+
+    def _end_of_day(self, day: str, member: StaffMember) -> datetime:
+        """A promised day is kept until the end of its working hours."""
+        calendar = member.calendar or self._documents().settings.calendar
+        try:
+            date = datetime.strptime(day, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone until the next line
+        except ValueError as error:
+            message = "The day is written as year-month-day."
+            raise BadInput(message) from error
+        return datetime.combine(date, calendar.hours.end or time(17), tzinfo=clock.zone(calendar.zone))
+
+    def _documents(self) -> Any:
+        return self._desk.pipeline.documents.for_journey(Journey(id=""), self._now())
+
+    def _open(self, token: str) -> tuple[pages.Visit, StaffMember] | None:
+        visit = pages.visit(token, "work", self._links, self._desk.pipeline, self._now())
+        member = visit.documents.staff.member(visit.link.subject) if visit else None
+        return (visit, member) if visit and member else None
+
+    def _bad_link(self) -> Response:
+        return http.page("bad_link", self._documents().settings.brand, {}, status=404)
+
+    def _page(
+        self, visit: pages.Visit, member: StaffMember, *, notice: str | None, errors: list[str], status: int = 200
+    ) -> Response:
+        facts = self._desk.pipeline.table.facts(f"J#{visit.journey.id}")
+        zone = letters.staff_zone(member, visit.documents)
+        recovery = visit.journey.recovery or (visit.journey.recoveries[-1] if visit.journey.recoveries else None)
+        context = {
+            "staff": rendering.staff(member),
+            "recovery": _recovery(visit, recovery, zone),
+            "customer": _customer(visit),
+            "case": rendering.case(visit.journey),
+            "answers": _answers(visit.journey, zone),
+            "steps": _steps(visit, recovery, zone, self._now()),
+            "timeline": [{"at": _short(fact.at, zone), "text": describe(fact, visit)} for fact in facts],
+            "forms": _forms(visit, recovery),
+            "notice": notice,
+            "errors": errors,
+            "view": token_hex(16),
+            "action": "",
+        }
+        return http.page("recovery", visit.documents.settings.brand, context, status=status)
+
+
+def _short(instant: datetime, zone: str) -> str:
+    local = instant.astimezone(clock.zone(zone))
+    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
+
+
+def _recovery(visit: pages.Visit, recovery: Recovery | None, zone: str) -> dict[str, Any]:
+    if recovery is None:
+        stage = visit.journey.stage.value.replace("_", " ")
+        empty = dict.fromkeys(("number", "severity", "opened", "owner", "due", "promised"), "")
+        return {**empty, "status": f"No recovery; the journey is {stage}"}
+    step = playbook.current(recovery, visit.documents) if recovery.is_open else None
+    due = playbook.due(recovery, step.act, visit.documents) if step else None
+    promised = recovery.proposal.due_at if recovery.proposal else None
+    return {
+        "number": str(recovery.number),
+        "severity": recovery.severity,
+        "opened": _short(recovery.opened_at, zone),
+        "owner": letters.owner_of(recovery, visit.documents).name,
+        "status": f"Next: {step.label}" if step else "Closed",
+        "due": _short(due, zone) if due else "",
+        "promised": _short(promised, zone) if promised else "",
+    }
+
+
+def _customer(visit: pages.Visit) -> dict[str, str]:
+    known = visit.person.customer
+    return {
+        "name": f"{known.first_name} {known.last_name}".strip() if known else "",
+        "email_shown": visit.person.email,
+        "locale": known.locale if known else "",
+        "zone": rendering.customer_zone(visit.person, visit.documents),
+    }
+
+
+def _answers(journey: Journey, zone: str) -> list[dict[str, str]]:
+    return [
+        {
+            "at": _short(answer.at, zone),
+            "what": f"{answer.touch_id}{' (revision)' if answer.revision else ''}",
+            "score_text": letters.scores(answer),
+            "words": answer.words,
+        }
+        for answer in journey.answers
+    ]
+
+
+def _steps(visit: pages.Visit, recovery: Recovery | None, zone: str, now: datetime) -> list[dict[str, Any]]:
+    if recovery is None:
+        return []
+    current = playbook.current(recovery, visit.documents) if recovery.is_open else None
+    shown = []
+    for step in visit.documents.playbook.steps:
+        done = next((one for one in recovery.done if one.act == step.act), None)
+        due = playbook.due(recovery, step.act, visit.documents)
+        by = visit.documents.staff.member(done.by) if done else None
+        shown.append(
+            {
+                "name": step.act,
+                "label": step.label,
+                "done_at": _short(done.at, zone) if done else None,
+                "by": (by.name if by else done.by) if done else None,
+                "due": _short(due, zone) if due else None,
+                "overdue": done is None and due is not None and due < now,
+                "current": step is current,
+            }
+        )
+    return shown
+
+
+def _field(name: str, label: str, kind: str = "text", **more: Any) -> dict[str, Any]:
+    plain = {"options": [], "value": "", "required": False, "hint": None, "error": None}
+    return {"name": name, "label": label, "kind": kind, **plain, **more}
+
+
+_REDRESS = [{"value": "restitution", "label": "Restitution"}, {"value": "goodwill", "label": "Goodwill"}]
+_KEPT = [{"value": "yes", "label": "The customer is kept"}, {"value": "no", "label": "The customer is lost"}]
+_FIELDS: dict[str, list[dict[str, Any]]] = {
+    "take": [],
+    "apologise": [
+        _field("text", "Your letter", "textarea", hint="Leave it empty if you apologised in person or on the phone.")
+    ],
+    "propose": [
+        _field("text", "What we will do", "textarea", required=True),
+        _field("due", "Done by", "date", required=True),
+    ],
+    "deliver": [
+        _field("amount", "Amount", "money", hint="Leave it empty if it is not money."),
+        _field("currency", "Currency", value="USD"),
+        _field("redress", "What it is", "select", options=_REDRESS, value="restitution"),
+    ],
+    "thank": [_field("text", "Your words", "textarea", hint="Leave it empty for our usual thanks in your name.")],
+    "debrief": [
+        _field("cause", "The cause", required=True),
+        _field("improvement", "The improvement, or why there is none", "textarea", required=True),
+    ],
+    "close": [_field("kept", "How it ended", "select", options=_KEPT, value="yes")],
+}
+
+
+def _forms(visit: pages.Visit, recovery: Recovery | None) -> list[dict[str, Any]]:
+    """Return the form of the step that is next, and of making a better proposal while none is accepted."""
+    if recovery is None or not recovery.is_open:
+        return []
+    step = playbook.current(recovery, visit.documents)
+    acts = [step.act] if step else []
+    if recovery.proposal is not None and not recovery.proposal.accepted and recovery.when("deliver") is None:
+        acts.append("propose")
+    labels = {one.act: one.label for one in visit.documents.playbook.steps}
+    return [
+        {
+            "act": act,
+            "label": labels[act] if position == 0 else "Make a better proposal",
+            "hint": None,
+            "fields": _FIELDS[act],
+            "submit_label": labels[act] if position == 0 else "Send the new proposal",
+            "primary": position == 0,
+        }
+        for position, act in enumerate(acts)
+    ]
+
+
+def describe(fact: Fact, visit: pages.Visit) -> str:
+    """Return a fact in words that a person on the team understands."""
+    event = fact.event
+    name = type(event).__name__
+    touch = visit.journey.touch(getattr(event, "touch_id", ""))
+    what = touch.kind if touch else ""
+    if isinstance(event, StaffActed):
+        return f"{event.act} by {event.by or 'the owner'}"
+    reason = getattr(event, "reason", "")
+    explained = REASONS.get(reason, reason)
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    return ": ".join(part for part in (words.capitalize(), what, explained) if part)

@@ -1,0 +1,166 @@
+"""Time as customers and staff live it: durations, waking hours, business hours.
+
+All instants are aware datetimes. Nothing here reads a clock.
+"""
+
+import re
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from chalicelib.journey.errors import BadDocument
+
+_ISO = re.compile(
+    r"P(?:(?P<business>\d+)BD|(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?)",
+)
+#: No promise or search in a calendar looks further than this many days ahead.
+_HORIZON = 3_660
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A length of time: either elapsed time or a whole number of business days."""
+
+    elapsed: timedelta = timedelta()
+    business_days: int = 0
+
+
+@lru_cache(maxsize=512)
+def span(text: str) -> Span:
+    """Read an ISO 8601 duration (weeks to seconds), or ``PnBD`` for business days.
+
+    Raises BadDocument when it is neither. Months and years are refused: their length is not fixed.
+    """
+    found = _ISO.fullmatch(text)
+    if found is None or text in {"P", "PT"}:
+        message = f"{text!r} is not a duration such as PT24H, P14D or P2BD"
+        raise BadDocument(message)
+    part = {name: int(value or 0) for name, value in found.groupdict().items()}
+    elapsed = timedelta(
+        weeks=part["weeks"],
+        days=part["days"],
+        hours=part["hours"],
+        minutes=part["minutes"],
+        seconds=part["seconds"],
+    )
+    return Span(elapsed=elapsed, business_days=part["business"])
+
+
+def elapsed(text: str) -> timedelta:
+    """Read a duration of elapsed time; raises BadDocument for business days."""
+    read = span(text)
+    if read.business_days:
+        message = f"{text!r} counts business days where elapsed time is needed"
+        raise BadDocument(message)
+    return read.elapsed
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo:
+    """Return the IANA zone of that name; raises ValueError when there is none."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        message = f"{name!r} is not an IANA time zone"
+        raise ValueError(message) from error
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Hours of the local day, from ``start`` inclusive to ``end`` exclusive."""
+
+    start: time
+    end: time
+
+    def next_inside(self, instant: datetime, where: ZoneInfo) -> datetime:
+        """Return the first instant at or after ``instant`` that lies inside these hours there.
+
+        A start that a daylight-saving change skips becomes the first instant after the gap; one that
+        comes twice is the first of the two, so nothing is sent twice and nothing is skipped.
+        """
+        local = instant.astimezone(where)
+        if self.start <= local.time() < self.end:
+            return instant
+        day = local.date() if local.time() < self.start else local.date() + timedelta(days=1)
+        opening = _at(day, self.start, where)
+        # An hour skipped at local midnight may push an opening past a very short window: take the next day.
+        if not self.start <= opening.astimezone(where).time() < self.end:
+            opening = _at(day + timedelta(days=1), self.start, where)
+        return max(opening, instant)
+
+
+def _at(day: date, wall: time, where: ZoneInfo) -> datetime:
+    """Return the UTC instant of a wall time; in a gap, the instant at which the clocks have jumped over it."""
+    return datetime.combine(day, wall, tzinfo=where).astimezone(UTC)
+
+
+class Calendar(msgspec.Struct, frozen=True):
+    """When staff work: a zone, hours, working weekdays (1 is Monday) and closed days."""
+
+    zone: str
+    hours: Window
+    weekdays: tuple[int, ...] = (1, 2, 3, 4, 5)
+    closed: tuple[date, ...] = ()
+
+    def is_open_on(self, day: date) -> bool:
+        """Say whether that local day is a working day."""
+        return day.isoweekday() in self.weekdays and day not in self.closed
+
+    def next_open(self, instant: datetime) -> datetime:
+        """Return the first working instant at or after ``instant``."""
+        where = zone(self.zone)
+        for _ in range(_HORIZON):
+            inside = self.hours.next_inside(instant, where)
+            if self.is_open_on(inside.astimezone(where).date()):
+                return inside
+            instant = _at(inside.astimezone(where).date() + timedelta(days=1), time(), where)
+        message = "the calendar has no working day within ten years"
+        raise BadDocument(message)
+
+    def add(self, instant: datetime, much: Span) -> datetime:
+        """Return the instant when that much *working* time has passed.
+
+        Hours count only while open. A business day ends at the same wall time on the next working day.
+        """
+        if much.business_days:
+            return self._add_days(self.next_open(instant), much.business_days)
+        return self._add_hours(instant, much.elapsed)
+
+    def _add_days(self, instant: datetime, days: int) -> datetime:
+        where = zone(self.zone)
+        local = instant.astimezone(where)
+        day, wall = local.date(), local.time()
+        for _ in range(days):
+            day = self._day_after(day)
+        return _at(day, wall, where)
+
+    def _day_after(self, day: date) -> date:
+        for _ in range(_HORIZON):
+            day += timedelta(days=1)
+            if self.is_open_on(day):
+                return day
+        message = "the calendar has no working day within ten years"
+        raise BadDocument(message)
+
+    def _add_hours(self, instant: datetime, left: timedelta) -> datetime:
+        where = zone(self.zone)
+        instant = self.next_open(instant)
+        while True:
+            local = instant.astimezone(where)
+            closing = _at(local.date(), self.hours.end, where)
+            if instant + left <= closing:
+                return instant + left
+            left -= closing - instant
+            instant = self.next_open(closing)
+
+
+def at_percent(start: datetime, due: datetime, percent: int) -> datetime:
+    """Return the instant at which that share of the time from ``start`` to ``due`` has passed."""
+    return start + (due - start) * percent / 100
+
+
+def in_order(instants: Collection[datetime | None]) -> list[datetime]:
+    """Return the instants that exist, earliest first."""
+    return sorted(instant for instant in instants if instant is not None)

@@ -1,0 +1,447 @@
+"""The documents of a CX lead: cadence, playbook, settings, staff directory.
+
+Each is versioned in the store; a journey pins the cadence and the playbook with which it starts. Every document
+carries ``form``, the version of its shape. ``read`` validates and names the field that is wrong.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from chalicelib.journey import clock
+from chalicelib.journey.errors import BadDocument
+
+Measure = Literal["csat", "nps", "ces", "solved", "come_back", "heard", "fair"]
+Anchor = Literal["redress_delivered", "answer"]
+Severity = Literal["P1", "P2", "P3"]
+Act = Literal["take", "apologise", "propose", "deliver", "thank", "debrief", "close"]
+Rank = Literal["agent", "lead", "head"]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+
+#: Lowest and highest answer of each measure.
+SCALES: dict[str, tuple[int, int]] = {
+    "csat": (1, 5),
+    "nps": (0, 10),
+    "ces": (1, 7),
+    "solved": (0, 1),
+    "come_back": (1, 5),
+    "heard": (1, 5),
+    "fair": (1, 5),
+}
+_FORM = 1
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One short item on an answer page."""
+
+    measure: Measure
+    text: Text
+    required: bool = False
+
+
+class Reminder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One more mail of the same ask, so long after the first was sent."""
+
+    after: str
+
+
+class Survey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When and what to ask after a resolution. Durations are ISO 8601."""
+
+    after: str
+    latest_useful: str
+    answer_window: str
+    questions: tuple[Question, ...]
+    reminders: tuple[Reminder, ...] = ()
+    cancel_if: tuple[str, ...] = ()
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One check-in. ``after`` counts from the track's anchor: a duration, ``median_ipt`` or ``p80_ipt``."""
+
+    id: Name
+    after: str
+    ask: tuple[Question, ...]
+    opening: Text
+    latest_useful: str
+    unknown: str | None = None
+    clamp: tuple[str, str] | None = None
+    send_only_if: Literal["no_paid_purchase_seen"] | None = None
+    part_of_recovery: bool = False
+
+
+class Track(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The check-ins that follow one kind of customer."""
+
+    anchor: Anchor
+    steps: tuple[Step, ...]
+
+
+class Tracks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Recovered, content and silent customers. The silent get no check-ins: their purchases are watched."""
+
+    after_recovery: Track
+    after_content_answer: Track
+
+
+class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Answers at or below these are bad; ``not_solved`` counts a 'no' as bad. A missing bound is never crossed."""
+
+    csat_max: int | None = None
+    nps_max: int | None = None
+    ces_max: int | None = None
+    come_back_max: int | None = None
+    not_solved: bool = False
+
+
+class Weighing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which answers open a recovery, which a person should look at, and which words make it urgent."""
+
+    negative: Threshold
+    relapse_p1: Threshold
+    relapse_p2: Threshold
+    severity_p2: Threshold
+    look: Threshold
+    urgent_words: tuple[str, ...]
+
+
+class Loyalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Attitude and behaviour and no new failure: only then is loyalty confirmed."""
+
+    csat_min: int
+    nps_min: int
+    come_back_min: int
+    measured_at_least: str
+    paid_purchases_min: int
+    paid_purchases_min_if_median_ipt_under_30d: int
+    within: Literal["p80_ipt"]
+    within_unknown: str
+    within_clamp: tuple[str, str]
+    expires: str
+
+
+class Cadence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When to survey, remind and check in, how answers are weighed, and the loyalty rule."""
+
+    form: Literal[1]
+    name: Name
+    survey: Survey
+    tracks: Tracks
+    weighing: Weighing
+    loyalty: Loyalty
+    unanswered_checkins_before_human_try: int = 2
+
+    def step(self, step_id: str) -> Step | None:
+        """Return the check-in of that id on either track, or None."""
+        steps = (*self.tracks.after_recovery.steps, *self.tracks.after_content_answer.steps)
+        return next((step for step in steps if step.id == step_id), None)
+
+
+class Targets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A time target for each severity, in working time."""
+
+    P1: str
+    P2: str
+    P3: str
+
+    def of(self, severity: Severity) -> clock.Span:
+        """Return the target of that severity."""
+        return clock.span({"P1": self.P1, "P2": self.P2, "P3": self.P3}[severity])
+
+
+class PlaybookStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One act of staff, in its order. ``clock`` says from when its target counts."""
+
+    act: Act
+    label: Text
+    target: Targets
+    clock: Literal["opened", "accepted", "delivered"] = "opened"
+
+
+class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to tell when that share of a target has passed."""
+
+    at_percent: int
+    tell: tuple[Rank, ...]
+
+
+class Playbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Steps, time targets and escalation of a recovery."""
+
+    form: Literal[1]
+    name: Name
+    steps: tuple[PlaybookStep, ...]
+    escalation: tuple[Escalation, ...]
+    failures_for_p1: int
+    failures_within: str
+    deliver_without_word_after: str
+    lost_after_falls_short: str
+    idle_look_every: str
+
+    def step(self, act: str) -> PlaybookStep | None:
+        """Return the step of that act, or None when the playbook has none."""
+        return next((step for step in self.steps if step.act == act), None)
+
+
+class Sender(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The named person in whose name automatic mails are sent."""
+
+    name: Text
+    role: Text
+
+
+class Brand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the company looks and is reached in every mail and page."""
+
+    name: Text
+    colour: Annotated[str, msgspec.Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+    postal_address: Text
+    phone: Text
+    phone_hours: Text
+    site_url: Annotated[str, msgspec.Meta(pattern=r"^https?://")]
+    sender: Sender
+    logo_url: str | None = None
+
+
+class Fatigue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The contact budget of one person, across all journeys."""
+
+    survey_gap: str
+    any_gap: str
+    checkin_gap: str
+    max_survey_invites_365d: int
+    checkins_max_per_failure: int
+    look_again: str
+
+
+class MailRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the sending of mail is reconciled."""
+
+    settle_within: str
+    attempts_max: int
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What holds for the whole deployment: brand, hours, budget."""
+
+    form: Literal[1]
+    name: Name
+    brand: Brand
+    waking_hours: clock.Window
+    default_zone: str
+    calendar: clock.Calendar
+    fatigue: Fatigue
+    mail: MailRules
+    pause: str
+    parked_at_most: str
+
+
+class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One person of the staff directory. A calendar of their own overrides the deployment's."""
+
+    id: Name
+    name: Text
+    email: Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>\"]+@[^@\s<>\"]+$", max_length=254)]
+    role: Text
+    rank: Rank
+    teams: tuple[str, ...]
+    calendar: clock.Calendar | None = None
+
+
+class Staff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The staff directory. Team ``*`` takes what no other team is named for."""
+
+    form: Literal[1]
+    name: Name
+    members: Annotated[tuple[StaffMember, ...], msgspec.Meta(min_length=1)]
+
+    def member(self, staff_id: str) -> StaffMember | None:
+        """Return that member, or None."""
+        return next((member for member in self.members if member.id == staff_id), None)
+
+    def of_rank(self, rank: str, team: str) -> tuple[StaffMember, ...]:
+        """Return the members of that rank for a team, else those for every team, else of the next rank."""
+        ranks = ("agent", "lead", "head")
+        for wanted in ranks[ranks.index(rank) :]:
+            of_rank = [member for member in self.members if member.rank == wanted]
+            named = tuple(member for member in of_rank if team in member.teams)
+            found = named or tuple(member for member in of_rank if "*" in member.teams)
+            if found:
+                return found
+        return self.members[:1]
+
+
+class Documents(msgspec.Struct, frozen=True):
+    """The documents that one decision reads: the pinned cadence and playbook, the current settings and staff."""
+
+    cadence: Cadence
+    playbook: Playbook
+    settings: Settings
+    staff: Staff
+    cadence_version: int = 1
+    playbook_version: int = 1
+
+
+Document = Cadence | Playbook | Settings | Staff
+KINDS: dict[str, type[Document]] = {
+    "cadence": Cadence,
+    "playbook": Playbook,
+    "settings": Settings,
+    "staff": Staff,
+}
+D = TypeVar("D", Cadence, Playbook, Settings, Staff)
+
+
+def read(kind: str, raw: bytes) -> Document:
+    """Read and check one document of that kind.
+
+    Raises BadDocument, whose message names the field by its path (``$.survey.after``) or, for text that is
+    not JSON, the position in it.
+    """
+    if kind not in KINDS:
+        message = f"{kind!r} is no kind of document; there are {', '.join(KINDS)}"
+        raise BadDocument(message)
+    try:
+        document = msgspec.json.decode(raw, type=KINDS[kind])
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise BadDocument(str(error)) from error
+    _check(document)
+    return document
+
+
+def _check(document: Document) -> None:
+    """Check what a type cannot say: durations, zones, order, references."""
+    if isinstance(document, Cadence):
+        _check_cadence(document)
+    elif isinstance(document, Playbook):
+        _check_playbook(document)
+    elif isinstance(document, Settings):
+        _check_settings(document)
+    else:
+        _check_staff(document)
+
+
+def _duration(path: str, text: str, *, elapsed: bool = True) -> timedelta:
+    try:
+        return clock.elapsed(text) if elapsed else clock.span(text).elapsed
+    except BadDocument as error:
+        message = f"{error} - at `{path}`"
+        raise BadDocument(message) from error
+
+
+def _refuse(path: str, why: str) -> None:
+    message = f"{why} - at `{path}`"
+    raise BadDocument(message)
+
+
+def _check_cadence(cadence: Cadence) -> None:
+    survey = cadence.survey
+    for name in ("after", "latest_useful", "answer_window"):
+        _duration(f"$.survey.{name}", getattr(survey, name))
+    _check_questions("$.survey.questions", survey.questions)
+    window = clock.elapsed(survey.answer_window)
+    for i, reminder in enumerate(survey.reminders):
+        if _duration(f"$.survey.reminders[{i}].after", reminder.after) >= window:
+            _refuse(f"$.survey.reminders[{i}].after", "the reminder comes after the answer window has closed")
+    for name, track in (
+        ("after_recovery", cadence.tracks.after_recovery),
+        ("after_content_answer", cadence.tracks.after_content_answer),
+    ):
+        _check_track(f"$.tracks.{name}", track)
+    _check_loyalty(cadence.loyalty)
+
+
+def _check_questions(path: str, questions: tuple[Question, ...]) -> None:
+    if not 1 <= len(questions) <= 3:  # noqa: PLR2004 - the limit is the cadence's own: three short items at most
+        _refuse(path, "a page asks one to three items")
+    measures = [question.measure for question in questions]
+    if len(set(measures)) < len(measures):
+        _refuse(path, "the same measure is asked twice")
+
+
+def _check_track(path: str, track: Track) -> None:
+    ids = [step.id for step in track.steps]
+    if len(set(ids)) < len(ids):
+        _refuse(f"{path}.steps", "two steps have the same id")
+    for i, step in enumerate(track.steps):
+        here = f"{path}.steps[{i}]"
+        _check_questions(f"{here}.ask", step.ask)
+        _duration(f"{here}.latest_useful", step.latest_useful)
+        if step.after in {"median_ipt", "p80_ipt"}:
+            _check_rhythm(here, step)
+        else:
+            _duration(f"{here}.after", step.after)
+
+
+def _check_rhythm(path: str, step: Step) -> None:
+    if step.unknown is None:
+        _refuse(f"{path}.unknown", f"{step.after} needs `unknown`: what to use before a rhythm is known")
+    else:
+        _duration(f"{path}.unknown", step.unknown)
+    for i, bound in enumerate(step.clamp or ()):
+        _duration(f"{path}.clamp[{i}]", bound)
+
+
+def _check_loyalty(loyalty: Loyalty) -> None:
+    for name in ("measured_at_least", "within_unknown", "expires"):
+        _duration(f"$.loyalty.{name}", getattr(loyalty, name))
+    for i, bound in enumerate(loyalty.within_clamp):
+        _duration(f"$.loyalty.within_clamp[{i}]", bound)
+
+
+def _check_playbook(playbook: Playbook) -> None:
+    acts = [step.act for step in playbook.steps]
+    if len(set(acts)) < len(acts):
+        _refuse("$.steps", "an act stands twice")
+    if acts[:1] != ["take"] or acts[-1:] != ["close"]:
+        _refuse("$.steps", "the first act is take and the last is close")
+    for i, step in enumerate(playbook.steps):
+        for severity in ("P1", "P2", "P3"):
+            _duration(f"$.steps[{i}].target.{severity}", getattr(step.target, severity), elapsed=False)
+    percents = [rung.at_percent for rung in playbook.escalation]
+    if percents != sorted(set(percents)):
+        _refuse("$.escalation", "the percents must rise")
+    for name in ("failures_within", "deliver_without_word_after", "lost_after_falls_short", "idle_look_every"):
+        _duration(f"$.{name}", getattr(playbook, name))
+
+
+def _check_settings(settings: Settings) -> None:
+    for path, name in (("$.default_zone", settings.default_zone), ("$.calendar.zone", settings.calendar.zone)):
+        _check_zone(path, name)
+    _check_window("$.waking_hours", settings.waking_hours)
+    _check_calendar("$.calendar", settings.calendar)
+    for name in ("survey_gap", "any_gap", "checkin_gap", "look_again"):
+        _duration(f"$.fatigue.{name}", getattr(settings.fatigue, name))
+    _duration("$.mail.settle_within", settings.mail.settle_within)
+    _duration("$.pause", settings.pause)
+    _duration("$.parked_at_most", settings.parked_at_most)
+
+
+def _check_zone(path: str, name: str) -> None:
+    try:
+        clock.zone(name)
+    except ValueError as error:
+        _refuse(path, str(error))
+
+
+def _check_window(path: str, window: clock.Window) -> None:
+    if window.start >= window.end:
+        _refuse(path, "the hours must start before they end")
+
+
+def _check_calendar(path: str, calendar: clock.Calendar) -> None:
+    _check_zone(f"{path}.zone", calendar.zone)
+    _check_window(f"{path}.hours", calendar.hours)
+    if not calendar.weekdays or not set(calendar.weekdays) <= set(range(1, 8)):
+        _refuse(f"{path}.weekdays", "weekdays are numbers from 1 (Monday) to 7, at least one")
+
+
+def _check_staff(staff: Staff) -> None:
+    ids = [member.id for member in staff.members]
+    if len(set(ids)) < len(ids):
+        _refuse("$.members", "two members have the same id")
+    for i, member in enumerate(staff.members):
+        if member.calendar is not None:
+            _check_calendar(f"$.members[{i}].calendar", member.calendar)

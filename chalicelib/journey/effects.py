@@ -1,0 +1,74 @@
+"""What decide asks for: effects as frozen values. They are written down with the state, then performed.
+
+The ``key`` of an effect is unique within its journey or person, so owing it twice is owing it once.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from chalicelib.journey.events import JourneyEvent, PersonSilenced, PurchaseNoted
+from chalicelib.journey.state import Journey, Person, Suppression
+
+
+class SendMail(msgspec.Struct, frozen=True, tag=True):
+    """Send this touch to the customer, if it is still right when its turn comes."""
+
+    key: str
+    journey_id: str
+    touch_id: str
+
+
+class NotifyStaff(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Tell one member of staff that something needs them. ``about`` names the recovery step, touch or answer."""
+
+    key: str
+    journey_id: str
+    staff_id: str
+    reason: str
+    about: str = ""
+    due: datetime | None = None
+
+
+class SetAlarm(msgspec.Struct, frozen=True, tag=True):
+    """Make the journey's one alarm ring at its next wake-up instant, whatever that is by then."""
+
+    key: str
+    journey_id: str
+
+
+class Tell(msgspec.Struct, frozen=True, tag=True):
+    """Give this event to the journey it names, such as an answer to a survey that was superseded."""
+
+    key: str
+    event: JourneyEvent
+
+
+class TellOthers(msgspec.Struct, frozen=True, tag=True):
+    """Give this event to every open journey of the person but the one it comes from, one at a time.
+
+    One effect however many journeys there are; each told journey has its own transaction and ignores a second telling.
+    """
+
+    key: str
+    person_id: str
+    event: PurchaseNoted | PersonSilenced
+
+
+Effect = SendMail | NotifyStaff | SetAlarm | Tell | TellOthers
+ALARM_KEY = "alarm"
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What should now be true, and what is owed to make it so.
+
+    ``changed`` is false when the event changes nothing (a stale alarm, a duplicate): then nothing is stored.
+    ``suppress`` are addresses that get no mail any more, from this commit on.
+    """
+
+    journey: Journey | None
+    person: Person | None
+    effects: tuple[Effect, ...] = ()
+    suppress: tuple[Suppression, ...] = ()
+    changed: bool = True
+    note: str = ""

@@ -1,0 +1,258 @@
+"""What has happened: facts in the past tense, frozen, each with its own id and time.
+
+``event_id`` is made from what happened, never from how it was delivered, so the same fact told twice is one fact.
+Every event names the aggregate it is for: a journey, or (`PurchaseMade`) a person.
+"""
+
+from base64 import b32encode
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Literal, get_args
+
+import msgspec
+
+from chalicelib.journey.documents import Act
+
+Scope = Literal["asks", "everything", "pause"]
+Word = Literal["exceeds", "meets", "falls_short", "other"]
+Text = Annotated[str, msgspec.Meta(max_length=8000)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+#: Version of the form in which events are stored.
+FORM = 1
+
+
+def stable_id(prefix: str, *parts: str) -> str:
+    """Return an id made from its parts alone: 130 bits of their SHA-256, in lower-case base 32."""
+    digest = sha256("\x1f".join(parts).encode()).digest()
+    return f"{prefix}{b32encode(digest).decode().lower()[:26]}"
+
+
+def journey_of_case(source: str, case_id: str, epoch: int) -> str:
+    """Return the id of the one journey of that case and resolution epoch."""
+    return stable_id("j", "case", source, case_id, str(epoch))
+
+
+def journey_of_remark(source: str, remark_id: str) -> str:
+    """Return the id of the one journey of a logged remark."""
+    return stable_id("j", "remark", source, remark_id)
+
+
+def person_id_of(customer_id: str, email: str) -> str:
+    """Return the id of a customer: by their customer id, else by their address."""
+    return stable_id("p", "customer", customer_id) if customer_id else stable_id("p", "email", email.lower())
+
+
+class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The customer as a helpdesk knows them. An unknown zone or locale is empty."""
+
+    person_id: str
+    customer_id: str = ""
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    locale: str = ""
+    zone: str = ""
+
+
+class Case(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A service failure or request, as its helpdesk or the person who logged it describes it."""
+
+    source: str
+    case_id: str
+    epoch: int
+    kind: Literal["case", "remark"] = "case"
+    subject: str = ""
+    category: str = ""
+    issue: str = ""
+    channel: str = ""
+    team: str = ""
+    outcome: str = ""
+    on_time: bool = True
+    human_exchange: bool = True
+    opened_at: datetime | None = None
+    resolved_at: datetime | None = None
+
+
+class Happened(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, kw_only=True):
+    """What every event carries. ``occurred_at`` is aware; ``now`` is when it is decided, if later."""
+
+    event_id: str
+    occurred_at: datetime
+    journey_id: str = ""
+
+
+class CaseResolved(Happened, frozen=True):
+    """A helpdesk resolved a case."""
+
+    case: Case
+    customer: Customer
+
+
+class CaseReopened(Happened, frozen=True):
+    """That resolution was undone: the case is being worked on again."""
+
+
+class CaseWithdrawn(Happened, frozen=True):
+    """The case was no case after all."""
+
+    reason: Literal["merged", "spam", "duplicate"]
+
+
+class FailureLogged(Happened, frozen=True):
+    """A remark or a public comment that never was a case, written down by staff or posted in."""
+
+    case: Case
+    customer: Customer
+    words: Text
+    logged_by: str = ""
+
+
+class AnswerGiven(Happened, frozen=True):
+    """What the customer pressed and wrote on an answer page, verbatim.
+
+    ``scores`` holds each measure that was answered. ``suspect`` names why it may not be a person's. An answer
+    to a journey that has been superseded is carried to its successor; ``from_journey`` then names where it was given.
+    """
+
+    answer_id: Id
+    touch_id: Id
+    scores: dict[str, int]
+    words: Text = ""
+    call_back: bool = False
+    suspect: str = ""
+    from_journey: str = ""
+
+
+class ProposalAnswered(Happened, frozen=True):
+    """The customer's word on a proposal: only they can say that it meets what they expected."""
+
+    answer_id: Id
+    recovery: int
+    proposal: int
+    word: Word
+    words: Text = ""
+
+
+class OptedOut(Happened, frozen=True):
+    """The customer asked for less mail. Holds from the instant it is committed."""
+
+    scope: Scope
+
+
+class StaffActed(Happened, frozen=True):
+    """A member of staff did one step of a recovery.
+
+    ``text`` is what the customer reads (apology, proposal, note of thanks). An empty apology was spoken.
+    """
+
+    act: Act
+    by: str = ""
+    text: Text = ""
+    due: datetime | None = None
+    amount: Annotated[str, msgspec.Meta(pattern=r"^\d{1,9}(\.\d{1,2})?$")] | None = None
+    currency: str = ""
+    redress: Literal["restitution", "goodwill"] = "restitution"
+    cause: Text = ""
+    improvement: Text = ""
+    kept: bool = True
+
+
+class AlarmRang(Happened, frozen=True):
+    """The journey's one alarm, or the reconciler in its place, woke it."""
+
+
+class MailSent(Happened, frozen=True):
+    """The mail service took the mail: its own answer, or its SEND event."""
+
+    touch_id: str
+    message_id: str
+
+
+class MailDelivered(Happened, frozen=True):
+    """The customer's mail server took the mail."""
+
+    touch_id: str
+
+
+class MailDeferred(Happened, frozen=True):
+    """At sending time the budget or the hour said: later."""
+
+    touch_id: str
+    until: datetime
+    reason: str
+
+
+class MailNotSent(Happened, frozen=True):
+    """At sending time, or from the mail service, came a no. ``reason`` is one of `sending.REASONS`."""
+
+    touch_id: str
+    reason: str
+
+
+class MailBounced(Happened, frozen=True):
+    """The address does not exist (``permanent``) or could not be reached now."""
+
+    touch_id: str
+    permanent: bool
+
+
+class MailComplained(Happened, frozen=True):
+    """The customer marked the mail as spam."""
+
+    touch_id: str
+
+
+class PurchaseMade(Happened, frozen=True):
+    """A customer bought something. ``paid`` is false when a voucher of ours alone paid."""
+
+    customer: Customer
+    purchase_id: str
+    amount: str = ""
+    currency: str = ""
+    paid: bool = True
+
+
+class PurchaseNoted(Happened, frozen=True):
+    """The person of this journey bought something: told to each of their open journeys."""
+
+
+class PersonSilenced(Happened, frozen=True):
+    """The person of this journey opted out, or can no longer be reached, by way of another journey."""
+
+    reason: Literal["opted_out", "unreachable"]
+    scope: Scope = "asks"
+
+
+JourneyEvent = (
+    CaseResolved
+    | CaseReopened
+    | CaseWithdrawn
+    | FailureLogged
+    | AnswerGiven
+    | ProposalAnswered
+    | OptedOut
+    | StaffActed
+    | AlarmRang
+    | MailSent
+    | MailDelivered
+    | MailDeferred
+    | MailNotSent
+    | MailBounced
+    | MailComplained
+    | PurchaseNoted
+    | PersonSilenced
+)
+Event = JourneyEvent | PurchaseMade
+ALL: tuple[type[Happened], ...] = get_args(Event)
+
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def dump(event: Event) -> bytes:
+    """Return the event in the form in which it is queued and stored."""
+    return msgspec.json.encode(event)
+
+
+def load(raw: bytes | str) -> Event:
+    """Read an event back; raises msgspec.ValidationError or DecodeError when it is not one."""
+    return _decoder.decode(raw)

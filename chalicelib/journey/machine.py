@@ -1,0 +1,633 @@
+"""The state machine: one table, (stage, event) to function.
+
+Two rules. All that decides where a journey goes stands in `TABLE`; a duplicate or a late event that changes nothing
+is a row too, with its reason. Nothing here may know how a journey is stored, who calls, or what time it is but for
+the event's own.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from chalicelib.journey import budget, cadence, clock, loyalty, playbook
+from chalicelib.journey import events as e
+from chalicelib.journey.documents import Documents
+from chalicelib.journey.effects import ALARM_KEY, Decision, SetAlarm
+from chalicelib.journey.state import OUTCOMES, Answer, Journey, Person, Purchase, Stage, Suppression, Touch
+from chalicelib.journey.turn import Turn, telling_others
+
+Rule = Callable[[Turn], None]
+OPEN = (Stage.WAITING, Stage.ASKED, Stage.CHECKING_IN, Stage.RECOVERING)
+BORN = (*OPEN, *OUTCOMES)
+#: Reasons for which a customer cannot be reached by mail: an owner must find another way.
+_UNREACHED = {"no_address", "hard_bounce", "complaint", "opted_out", "refused", "unknown_outcome"}
+
+
+def decide(journey: Journey, person: Person, event: e.JourneyEvent, documents: Documents) -> Decision:
+    """Return what should be true after this event, and the effects that make it so.
+
+    ``journey`` and ``person`` are as stored, or empty ones (stage unborn, no id) where nothing is stored yet.
+    Raises ActRefused for an act of staff that the playbook does not allow now.
+    """
+    turn = Turn(journey, person, event, documents)
+    _apply(turn)
+    if turn.changed:
+        _unpark(turn)
+        _settle_wake(turn, before=journey.wake_at)
+    return turn.decision()
+
+
+def decide_purchase(person: Person, event: e.PurchaseMade) -> Decision:
+    """Return the person with that purchase, and the journeys that must hear of it."""
+    person = _with_details(person, event.customer, event.occurred_at)
+    person = loyalty.add_purchase(person, Purchase(at=event.occurred_at, paid=event.paid))
+    came_back = person.loyalty.state in {"reassured", "lost", "lapsed", "unknown"} and person.loyalty.since is not None
+    if event.paid and came_back:
+        fact = f"bought on {event.occurred_at:%Y-%m-%d}"
+        person = loyalty.standing(person, "returned", event.occurred_at, (fact,))
+    noted = e.PurchaseNoted(event_id=event.event_id, occurred_at=event.occurred_at)
+    effects = (telling_others(person.id, noted),) if person.open_journeys else ()
+    return Decision(journey=None, person=person, effects=effects)
+
+
+def _apply(turn: Turn) -> None:
+    TABLE[turn.journey.stage, type(turn.event)](turn)
+
+
+# -- early events ----------------------------------------------------------------------------------------
+
+
+def _park(turn: Turn) -> None:
+    """Keep an event that came before the journey's beginning; nothing is dropped for being early."""
+    if any(other.event_id == turn.event.event_id for other in turn.journey.parked):
+        turn.ignore("already parked")
+        return
+    parked = sorted((*turn.journey.parked, turn.event), key=lambda other: (other.occurred_at, other.event_id))
+    turn.change(parked=tuple(parked), born_at=turn.journey.born_at or turn.now)
+
+
+def _unpark(turn: Turn) -> None:
+    """Give parked events, oldest first, to a journey that has begun."""
+    if turn.journey.stage is Stage.UNBORN or not turn.journey.parked:
+        return
+    waiting, now = turn.journey.parked, turn.event
+    turn.change(parked=())
+    for event in waiting:
+        # An event that was early is decided at the time at which it could be: never before the beginning.
+        turn.event = replace(event, occurred_at=max(event.occurred_at, now.occurred_at))
+        _apply(turn)
+        turn.changed = True
+    turn.event = now
+
+
+def _expire_parked(turn: Turn) -> None:
+    """The beginning never came: a person is told, and the journey may still begin later."""
+    if turn.journey.parked:
+        turn.notify_rank(
+            f"parked-{turn.event.event_id}", "lead", "never_resolved", about=turn.journey.parked[0].event_id
+        )
+    turn.change(parked=(), born_at=None)
+
+
+# -- beginnings ------------------------------------------------------------------------------------------
+
+
+def _start(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.CaseResolved)  # noqa: S101 - the table gives no other
+    _begin(turn, event.case, event.customer, Stage.WAITING)
+    _supersede_earlier_epoch(turn, event)
+    if not event.case.human_exchange and "no_human_exchange" in turn.documents.cadence.survey.cancel_if:
+        turn.end(Stage.UNKNOWN, "nobody had dealt with the customer in person: no survey")
+        return
+    cadence.plan_survey(turn, event.case.resolved_at or event.occurred_at)
+
+
+def _begin(turn: Turn, case: e.Case, customer: e.Customer, stage: Stage) -> None:
+    person = turn.person if turn.person.id else Person(id=customer.person_id)
+    turn.person = _with_details(person, customer, turn.now)
+    turn.change_person(open_journeys=(*turn.person.open_journeys, turn.journey.id))
+    turn.change(
+        stage=stage,
+        person_id=customer.person_id,
+        case=case,
+        cadence=(turn.documents.cadence.name, turn.documents.cadence_version),
+        playbook=(turn.documents.playbook.name, turn.documents.playbook_version),
+        born_at=turn.now,
+    )
+
+
+def _with_details(person: Person, customer: e.Customer, at: datetime) -> Person:
+    """Return the person with the newest details known; what a newer source leaves out keeps its old value."""
+    if not person.id:
+        person = Person(id=customer.person_id)
+    old = person.customer or customer
+    newer = person.details_at is None or at >= person.details_at
+    first, second = (customer, old) if newer else (old, customer)
+    names = ("customer_id", "email", "first_name", "last_name", "locale", "zone")
+    merged = e.Customer(person_id=person.id, **{name: getattr(first, name) or getattr(second, name) for name in names})
+    dated = at if newer and customer.email else person.details_at
+    return replace(person, customer=merged, details_at=dated)
+
+
+def _supersede_earlier_epoch(turn: Turn, event: e.CaseResolved) -> None:
+    """A new resolution says by itself that the one before no longer holds, should nobody have told us."""
+    case = event.case
+    earlier = e.journey_of_case(case.source, case.case_id, case.epoch - 1)
+    if earlier in turn.person.open_journeys:
+        turn.tell(
+            e.CaseReopened(event_id=f"reopened/{case.epoch - 1}", occurred_at=event.occurred_at, journey_id=earlier)
+        )
+
+
+def _log_failure(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.FailureLogged)  # noqa: S101 - the table gives no other
+    _begin(turn, event.case, event.customer, Stage.RECOVERING)
+    answer = Answer(id=event.event_id, touch_id="remark", at=turn.now, scores={}, words=event.words, negative=True)
+    _keep(turn, answer)
+    playbook.open_recovery(turn, answer)
+    _mark_recovery(turn, answer)
+
+
+# -- answers ---------------------------------------------------------------------------------------------
+
+
+def _weigh_answer(turn: Turn) -> None:
+    """Keep what the customer said; a bad answer has exactly one recovery, a doubtful one a person's look."""
+    event = turn.event
+    assert isinstance(event, e.AnswerGiven)  # noqa: S101 - the table gives no other
+    answer = _answer_of(turn, event)
+    _keep(turn, answer)
+    _mark_answered(turn, answer)
+    if not answer.counts:
+        _look_at_suspect(turn, answer)
+    elif answer.negative:
+        _recover(turn, answer)
+    else:
+        _accept(turn, answer)
+
+
+def _answer_of(turn: Turn, event: e.AnswerGiven) -> Answer:
+    earlier = [a for a in turn.journey.answers if a.touch_id == event.touch_id and a.counts and not a.from_journey]
+    answer = Answer(
+        id=event.answer_id,
+        touch_id=event.touch_id,
+        at=event.occurred_at,
+        scores=dict(event.scores),
+        words=event.words,
+        call_back=event.call_back,
+        suspect=event.suspect,
+        revision=0 if event.suspect or event.from_journey else len(earlier),
+        from_journey=event.from_journey,
+    )
+    return replace(answer, negative=playbook.is_negative(answer, turn.documents))
+
+
+def _keep(turn: Turn, answer: Answer) -> None:
+    turn.change(answers=(*turn.journey.answers, answer))
+
+
+def _mark_answered(turn: Turn, answer: Answer) -> None:
+    """An answer proves that its mail arrived, whatever else is known of it, and ends its reminders."""
+    touch = turn.journey.touch(answer.touch_id)
+    if touch is None or not answer.counts or answer.from_journey:
+        return
+    turn.put(replace(touch, answered_at=touch.answered_at or answer.at))
+    if touch.kind == "survey":
+        turn.drop_planned("answered", kinds=("reminder",))
+
+
+def _mark_recovery(turn: Turn, answer: Answer) -> None:
+    """Write on the answer which recovery it has."""
+    number = turn.journey.recoveries[-1].number
+    kept = tuple(replace(a, recovery=number) if a.id == answer.id else a for a in turn.journey.answers)
+    turn.change(answers=kept)
+
+
+def _recover(turn: Turn, answer: Answer) -> None:
+    touch = turn.journey.touch(answer.touch_id)
+    at_check_in = touch is not None and touch.kind == "check-in" and not answer.from_journey
+    recovery = turn.journey.recovery
+    if recovery is None:
+        playbook.open_recovery(turn, answer, at_check_in=at_check_in)
+    else:
+        playbook.join_recovery(turn, answer, recovery, at_check_in=at_check_in)
+    _mark_recovery(turn, answer)
+
+
+def _accept(turn: Turn, answer: Answer) -> None:
+    """A good answer, or a lukewarm one that a person should look at."""
+    weighing = turn.documents.cadence.weighing
+    urgent = playbook.is_urgent(answer.words, turn.documents)
+    if answer.call_back or urgent or playbook.crosses(answer.scores, weighing.look):
+        reason = "call_back" if answer.call_back else "urgent_words" if urgent else "lukewarm"
+        due = turn.documents.settings.calendar.add(turn.now, clock.span("P1BD" if reason != "lukewarm" else "P2BD"))
+        turn.notify_rank(f"look-{answer.id}", "lead", reason, about=answer.id, due=due)
+    if turn.journey.stage in {Stage.WAITING, Stage.ASKED} and not answer.from_journey:
+        turn.change(stage=Stage.CHECKING_IN)
+        cadence.plan_track(turn, "after_content_answer", answer.at)
+    _reassure(turn, answer)
+    _confirm(turn)
+
+
+def _reassure(turn: Turn, answer: Answer) -> None:
+    """A recovered customer who is satisfied again is reassured, until they come back."""
+    recovered = turn.journey.stage is Stage.CHECKING_IN and turn.journey.track == "after_recovery"
+    rule = turn.documents.cadence.loyalty
+    if recovered and answer.scores.get("csat", 0) >= rule.csat_min and turn.person.loyalty.state == "recovering":
+        fact = f"csat {answer.scores['csat']} on {answer.at:%Y-%m-%d}"
+        turn.person = loyalty.standing(turn.person, "reassured", turn.now, (fact,), rule.expires)
+
+
+def _look_at_suspect(turn: Turn, answer: Answer) -> None:
+    if answer.negative:
+        due = turn.documents.settings.calendar.add(turn.now, clock.span("P1BD"))
+        turn.notify_rank(f"suspect-{answer.id}", "lead", "suspect_negative", about=answer.id, due=due)
+
+
+def _late_answer(turn: Turn) -> None:
+    """A bad answer reopens a journey that had ended; a good one is kept."""
+    _weigh_answer(turn)
+
+
+def _carry_answer(turn: Turn) -> None:
+    """An answer about a resolution that was undone: kept here, and a bad one goes to the journey that followed."""
+    event = turn.event
+    assert isinstance(event, e.AnswerGiven)  # noqa: S101 - the table gives no other
+    answer = _answer_of(turn, event)
+    if event.from_journey:
+        answer = replace(answer, from_journey=event.from_journey)
+    _keep(turn, answer)
+    case = turn.journey.case
+    if not answer.negative or case is None:
+        return
+    successor = e.journey_of_case(case.source, case.case_id, case.epoch + 1)
+    origin = event.from_journey or turn.journey.id
+    turn.tell(replace(event, journey_id=successor, from_journey=origin, event_id=f"{event.event_id}/{case.epoch + 1}"))
+
+
+def _hear_word(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.ProposalAnswered)  # noqa: S101 - the table gives no other
+    playbook.answer_proposal(turn, event)
+
+
+def _act(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.StaffActed)  # noqa: S101 - the table gives no other
+    playbook.act(turn, event)
+
+
+# -- the alarm -------------------------------------------------------------------------------------------
+
+
+def _ring(turn: Turn) -> None:
+    """Do what has fallen due. An early or stale alarm changes nothing."""
+    wake = turn.journey.wake_at
+    if wake is None or turn.now < wake:
+        turn.ignore("stale or early alarm")
+        return
+    if turn.journey.stage is Stage.UNBORN:
+        _expire_parked(turn)
+        return
+    cadence.ring(turn)
+    playbook.ring(turn)
+    _close_asking(turn)
+    _close_watch(turn)
+
+
+def _close_asking(turn: Turn) -> None:
+    """No answer until the survey's window closed, or no survey at all: unknown, never loyal."""
+    journey = turn.journey
+    survey = journey.touch("survey")
+    if journey.stage not in {Stage.WAITING, Stage.ASKED} or survey is None:
+        return
+    if survey.status == "not sent":
+        _end_unknown(turn, f"survey not sent ({survey.reason}) on {turn.now:%Y-%m-%d}")
+    elif survey.answerable_until is not None and survey.answerable_until <= turn.now and not survey.answered_at:
+        _end_unknown(turn, f"survey of {survey.sent_at:%Y-%m-%d} unanswered until {survey.answerable_until:%Y-%m-%d}")
+
+
+def _end_unknown(turn: Turn, fact: str) -> None:
+    turn.end(Stage.UNKNOWN, fact)
+    if turn.person.loyalty.state == "recovering" and not turn.person.open_recoveries:
+        turn.person = loyalty.standing(turn.person, "unknown", turn.now, (fact,))
+
+
+def _close_watch(turn: Turn) -> None:
+    """Loyal as soon as it is confirmed; unknown when everything was asked, waited for and watched."""
+    if turn.journey.stage is not Stage.CHECKING_IN:
+        return
+    _confirm(turn)
+    if turn.journey.stage is Stage.CHECKING_IN:
+        _try_in_person(turn)
+        if _nothing_to_wait_for(turn.journey, turn.now):
+            _end_unknown(turn, _why_unknown(turn))
+
+
+def _try_in_person(turn: Turn) -> None:
+    """After two unanswered check-ins a person tries once; no further question is sent by machine."""
+    limit = turn.documents.cadence.unanswered_checkins_before_human_try
+    planned = [t for t in turn.journey.touches if t.kind == "check-in" and t.is_planned]
+    key = f"human-try-{len(turn.journey.recoveries)}"
+    if cadence.unanswered_in_a_row(turn.journey, turn.now) < limit or key in turn.journey.tried:
+        return
+    turn.change(tried=(*turn.journey.tried, key))
+    if planned:
+        turn.drop_planned("two_unanswered", kinds=("check-in",))
+    turn.notify_rank(key, "agent", "human_try")
+
+
+def _nothing_to_wait_for(journey: Journey, now: datetime) -> bool:
+    checkins = [t for t in journey.touches if t.kind == "check-in"]
+    waiting = any(t.status in {"planned", "due"} for t in checkins)
+    open_window = any(t.answerable_until and t.answerable_until > now and not t.answered_at for t in checkins)
+    watching = journey.watch_until is not None and journey.watch_until > now
+    return not (waiting or open_window or watching)
+
+
+def _why_unknown(turn: Turn) -> str:
+    journey = turn.journey
+    asked = [t for t in journey.touches if t.kind == "check-in" and t.went_out]
+    answered = sum(t.answered_at is not None for t in asked)
+    return (
+        f"{answered} of {len(asked)} check-ins answered, loyalty not confirmed; "
+        f"purchases watched until {journey.watch_until or turn.now:%Y-%m-%d}"
+    )
+
+
+def _confirm(turn: Turn) -> None:
+    if turn.journey.stage is not Stage.CHECKING_IN:
+        return
+    facts = loyalty.confirmed(turn.journey, turn.person, turn.documents, turn.now)
+    if facts is not None:
+        turn.end(Stage.LOYAL, *facts)
+        rule = turn.documents.cadence.loyalty
+        turn.person = loyalty.standing(turn.person, "confirmed", turn.now, facts, rule.expires)
+
+
+def _note_purchase(turn: Turn) -> None:
+    _confirm(turn)
+    if turn.journey.stage is Stage.CHECKING_IN:
+        turn.ignore("loyalty is not confirmed yet")
+
+
+# -- what became of a mail -------------------------------------------------------------------------------
+
+
+def _sent(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.MailSent)  # noqa: S101 - the table gives no other
+    touch = turn.journey.touch(event.touch_id)
+    if touch is None or touch.sent_at is not None:
+        turn.ignore("already known to be sent")
+        return
+    sent = replace(touch, sent_at=event.occurred_at, message_id=event.message_id)
+    if touch.reason not in {"", "hard_bounce"}:
+        # It was given up while the mail service already had it: the customer has it, and that is the truth.
+        sent = replace(sent, not_sent_at=None, reason="")
+    turn.put(sent)
+    if touch.kind == "survey" and turn.journey.stage is Stage.WAITING:
+        turn.change(stage=Stage.ASKED)
+        cadence.plan_reminders(turn, sent)
+
+
+def _delivered(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.MailDelivered)  # noqa: S101 - the table gives no other
+    touch = turn.journey.touch(event.touch_id)
+    if touch is None or touch.delivered_at is not None:
+        turn.ignore("already known to be delivered")
+        return
+    turn.put(replace(touch, delivered_at=event.occurred_at))
+
+
+def _deferred(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.MailDeferred)  # noqa: S101 - the table gives no other
+    touch = turn.journey.touch(event.touch_id)
+    if touch is None or touch.status != "due":
+        turn.ignore("no longer due")
+        return
+    turn.put(replace(touch, owed_at=None, due_at=event.until, held=event.reason))
+
+
+def _not_sent(turn: Turn) -> None:
+    """Keep the reason, give the budget back, and find another way where something is owed to the customer."""
+    event = turn.event
+    assert isinstance(event, e.MailNotSent)  # noqa: S101 - the table gives no other
+    touch = turn.journey.touch(event.touch_id)
+    if touch is None or touch.status in {"not sent", "answered", "delivered"}:
+        turn.ignore("already settled")
+        return
+    turn.drop(touch, event.reason)
+    turn.person = budget.refund(turn.person, touch, turn.journey)
+    _find_another_way(turn, touch, event.reason)
+    _close_asking(turn)
+    _close_watch(turn)
+
+
+def _find_another_way(turn: Turn, touch: Touch, reason: str) -> None:
+    if reason == "unknown_outcome":
+        turn.notify(f"unknown-{touch.id}", turn.owner(), "mail_unknown", about=touch.id)
+    elif touch.klass == "response" and reason in _UNREACHED and turn.journey.recovery is not None:
+        turn.notify(f"another-way-{touch.id}", turn.owner(), "another_way", about=touch.id)
+
+
+def _bounced(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.MailBounced)  # noqa: S101 - the table gives no other
+    if not event.permanent:
+        turn.ignore("the mail service tries again by itself")
+        return
+    _mark_undelivered(turn, event.touch_id, "hard_bounce")
+    _suppress(turn, "hard_bounce")
+    _silence(turn, "unreachable", "everything", f"hard bounce on {turn.now:%Y-%m-%d}")
+
+
+def _complained(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.MailComplained)  # noqa: S101 - the table gives no other
+    _suppress(turn, "complaint")
+    _silence(turn, "opted_out", "everything", f"marked our mail as spam on {turn.now:%Y-%m-%d}")
+
+
+def _mark_undelivered(turn: Turn, touch_id: str, reason: str) -> None:
+    touch = turn.journey.touch(touch_id)
+    if touch is not None and touch.not_sent_at is None:
+        turn.put(replace(touch, not_sent_at=turn.now, reason=reason))
+
+
+def _suppress(turn: Turn, reason: str) -> None:
+    if turn.person.email:
+        held = Suppression(email=turn.person.email, reason=reason, at=turn.now)  # type: ignore[arg-type]  # two literals above
+        turn.change_person(suppression=held)
+        turn.suppress.append(held)
+
+
+# -- silence ---------------------------------------------------------------------------------------------
+
+
+def _opt_out(turn: Turn) -> None:
+    """Hold what the customer asked for from this commit on, over all their journeys."""
+    event = turn.event
+    assert isinstance(event, e.OptedOut)  # noqa: S101 - the table gives no other
+    if event.scope == "pause":
+        turn.change_person(paused_until=turn.now + clock.elapsed(turn.documents.settings.pause))
+        return
+    turn.change_person(no_asks_since=turn.person.no_asks_since or turn.now)
+    if event.scope == "everything":
+        turn.change_person(no_mail_since=turn.person.no_mail_since or turn.now)
+        _suppress(turn, "opted_out")
+    _silence(turn, "opted_out", event.scope, f"opted out of {event.scope} on {turn.now:%Y-%m-%d}")
+
+
+def _silence(turn: Turn, reason: str, scope: e.Scope, fact: str) -> None:
+    """End this journey, or keep only its open recovery going person to person; tell the person's other journeys."""
+    _go_quiet(turn, reason, scope, fact)
+    turn.tell_other_journeys(
+        e.PersonSilenced(
+            event_id=f"silenced/{turn.event.event_id}",
+            occurred_at=turn.now,
+            reason=reason,  # type: ignore[arg-type]  # two literals above
+            scope=scope,
+        )
+    )
+
+
+def _go_quiet(turn: Turn, reason: str, scope: e.Scope, fact: str) -> None:
+    if turn.journey.is_final or turn.journey.stage is Stage.UNBORN:
+        return
+    recovery = turn.journey.recovery
+    if recovery is None:
+        turn.end(Stage(reason), fact)
+        return
+    quiet = "opted_out" if reason == "opted_out" else "hard_bounce"
+    turn.drop_planned(quiet, kinds=("survey", "reminder", "check-in", "update", "thank-you"))
+    if scope == "everything":
+        turn.notify(f"another-way-{turn.event.event_id}", turn.owner(), "another_way", about=str(recovery.number))
+
+
+def _hear_silence(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.PersonSilenced)  # noqa: S101 - the table gives no other
+    _go_quiet(turn, event.reason, event.scope, f"{event.reason} by way of another journey on {turn.now:%Y-%m-%d}")
+
+
+# -- the case --------------------------------------------------------------------------------------------
+
+
+def _reopen(turn: Turn) -> None:
+    playbook.supersede(turn)
+    turn.end(Stage.SUPERSEDED, f"case reopened on {turn.now:%Y-%m-%d}")
+
+
+def _withdraw(turn: Turn) -> None:
+    event = turn.event
+    assert isinstance(event, e.CaseWithdrawn)  # noqa: S101 - the table gives no other
+    if turn.journey.recovery is not None:
+        # What a customer told us is owed an answer, whatever the helpdesk thinks of the case.
+        turn.ignore("an open recovery goes on")
+        return
+    turn.drop_planned("case_withdrawn")
+    turn.end(Stage.SUPERSEDED, f"case withdrawn ({event.reason}) on {turn.now:%Y-%m-%d}")
+
+
+# -- rows that change nothing ----------------------------------------------------------------------------
+
+
+def _ignore(why: str) -> Rule:
+    def ignore(turn: Turn) -> None:
+        turn.ignore(why)
+
+    ignore.__name__ = "_ignore"
+    ignore.__doc__ = why
+    return ignore
+
+
+_DUPLICATE = _ignore("the journey has begun: a second copy of its beginning")
+_OVER = _ignore("the journey has ended; a new resolution starts a new one")
+_NO_ALARM = _ignore("a journey that has ended needs no waking")
+_NO_WATCH = _ignore("nothing here waits for a purchase")
+
+
+def _rows(stages: tuple[Stage, ...], event: type[e.Happened], rule: Rule) -> dict[tuple[Stage, type[e.Happened]], Rule]:
+    return {(stage, event): rule for stage in stages}
+
+
+_FINAL_BUT_SUPERSEDED = tuple(stage for stage in OUTCOMES if stage is not Stage.SUPERSEDED)
+#: Every event in every stage has a row: what has none cannot be added by accident.
+TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
+    **{(Stage.UNBORN, event): _park for event in e.ALL if event is not e.PurchaseMade},
+    (Stage.UNBORN, e.CaseResolved): _start,
+    (Stage.UNBORN, e.FailureLogged): _log_failure,
+    (Stage.UNBORN, e.AlarmRang): _ring,
+    (Stage.UNBORN, e.StaffActed): _act,
+    (Stage.UNBORN, e.PurchaseNoted): _NO_WATCH,
+    (Stage.UNBORN, e.PersonSilenced): _NO_WATCH,
+    **_rows(BORN, e.CaseResolved, _DUPLICATE),
+    **_rows(BORN, e.FailureLogged, _DUPLICATE),
+    **_rows(OPEN, e.CaseReopened, _reopen),
+    **_rows(OUTCOMES, e.CaseReopened, _OVER),
+    **_rows(OPEN, e.CaseWithdrawn, _withdraw),
+    **_rows(OUTCOMES, e.CaseWithdrawn, _OVER),
+    **_rows(OPEN, e.AnswerGiven, _weigh_answer),
+    **_rows(_FINAL_BUT_SUPERSEDED, e.AnswerGiven, _late_answer),
+    (Stage.SUPERSEDED, e.AnswerGiven): _carry_answer,
+    **_rows(BORN, e.ProposalAnswered, _hear_word),
+    **_rows(BORN, e.StaffActed, _act),
+    **_rows(OPEN, e.AlarmRang, _ring),
+    **_rows(OUTCOMES, e.AlarmRang, _NO_ALARM),
+    **_rows((Stage.CHECKING_IN,), e.PurchaseNoted, _note_purchase),
+    **_rows((Stage.WAITING, Stage.ASKED, Stage.RECOVERING, *OUTCOMES), e.PurchaseNoted, _NO_WATCH),
+    **_rows(BORN, e.OptedOut, _opt_out),
+    **_rows(BORN, e.PersonSilenced, _hear_silence),
+    **_rows(BORN, e.MailSent, _sent),
+    **_rows(BORN, e.MailDelivered, _delivered),
+    **_rows(BORN, e.MailDeferred, _deferred),
+    **_rows(BORN, e.MailNotSent, _not_sent),
+    **_rows(BORN, e.MailBounced, _bounced),
+    **_rows(BORN, e.MailComplained, _complained),
+}
+
+
+# -- the next wake-up ------------------------------------------------------------------------------------
+
+
+def next_wake(journey: Journey, documents: Documents, now: datetime) -> datetime | None:
+    """Return the journey's next wake-up instant, or None when nothing is left to wait for.
+
+    Every journey that is not final has one, or an owed effect.
+    """
+    if journey.stage is Stage.UNBORN:
+        since = journey.born_at if journey.parked else None
+        return since + clock.elapsed(documents.settings.parked_at_most) if since else None
+    instants = [touch.due_at for touch in journey.touches if touch.is_planned]
+    if not journey.is_final:
+        instants += _windows(journey, now)
+        instants += playbook.next_instants(journey, documents)
+        instants += [journey.watch_until] if journey.watch_until and journey.watch_until > now else []
+    if not instants and journey.stage is Stage.RECOVERING:
+        instants = [now + clock.elapsed(documents.playbook.idle_look_every)]
+    return max(min(instants), now + _TICK) if instants else None
+
+
+#: An alarm never wakes a journey at the instant at which it was just decided.
+_TICK = timedelta(seconds=1)
+
+
+def _windows(journey: Journey, now: datetime) -> list[datetime]:
+    """Return when the answer windows close that something still depends on."""
+    asks = (t for t in journey.touches if t.klass == "ask" and t.sent_at and not t.answered_at)
+    return [t.answerable_until for t in asks if t.answerable_until and t.answerable_until > now]
+
+
+def _settle_wake(turn: Turn, before: datetime | None) -> None:
+    """Compute the next wake-up instant; owe the setting of the alarm when it changed."""
+    wake = next_wake(turn.journey, turn.documents, turn.now)
+    turn.change(wake_at=wake)
+    still_set = before is not None and before > turn.now
+    if wake != before and (wake is not None or still_set):
+        turn.owe(SetAlarm(key=ALARM_KEY, journey_id=turn.journey.id))

@@ -1,0 +1,91 @@
+"""Signed links: what a mail's link may do, for which journey, and that nobody made it up.
+
+A token is ``<key id>.<payload>.<mac>``: the payload names purpose, journey and subject, the MAC is HMAC-SHA256 cut to
+160 bits. Two keys may live at once; links are signed with the first and read with any, so rotation breaks none.
+"""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Literal, get_args
+
+import msgspec
+
+Purpose = Literal["answer", "proposal", "opt_out", "work"]
+_MAC_BYTES = 20
+_LONGEST = 400
+
+
+class BadLink(Exception):
+    """This link is not one of ours, or no longer. Says nothing more: every bad link gets the same reply."""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """What a token says. ``subject`` is a touch id, a proposal number or a staff id; ``expires`` only for staff."""
+
+    purpose: Purpose
+    journey_id: str
+    subject: str
+    expires: datetime | None = None
+
+
+class Links:
+    """Makes and reads tokens. ``keys`` maps key ids to secrets, the signing key first."""
+
+    def __init__(self, keys: Mapping[str, bytes], base_url: str) -> None:
+        """Keep the keys and the address under which customers reach the pages."""
+        self._keys = dict(keys)
+        self._base_url = base_url.rstrip("/")
+
+    def url(self, link: Link, **query: str) -> str:
+        """Return the whole address of a page."""
+        path = {"answer": "a", "proposal": "p", "opt_out": "o", "work": "w"}[link.purpose]
+        tail = "&".join(f"{name}={value}" for name, value in query.items())
+        return f"{self._base_url}/{path}/{self.token(link)}{'?' if tail else ''}{tail}"
+
+    def token(self, link: Link) -> str:
+        """Return the token of a link, signed with the newest key."""
+        key_id = next(iter(self._keys))
+        expires = str(int(link.expires.timestamp())) if link.expires else ""
+        payload = _encode(f"{link.purpose}|{link.journey_id}|{link.subject}|{expires}".encode())
+        return f"{key_id}.{payload}.{self._mac(key_id, payload)}"
+
+    def read(self, token: str, purpose: Purpose, now: datetime) -> Link:
+        """Return what a token says; raises BadLink unless it is ours, for this purpose, and not expired."""
+        key_id, payload, mac = _split(token)
+        if key_id not in self._keys or not hmac.compare_digest(mac, self._mac(key_id, payload)):
+            raise BadLink
+        link = _parse(payload)
+        if link.purpose != purpose or (link.expires is not None and link.expires <= now):
+            raise BadLink
+        return link
+
+    def _mac(self, key_id: str, payload: str) -> str:
+        signed = hmac.new(self._keys[key_id], f"{key_id}.{payload}".encode(), sha256).digest()
+        return _encode(signed[:_MAC_BYTES])
+
+
+def _encode(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _split(token: str) -> tuple[str, str, str]:
+    parts = token.split(".") if len(token) <= _LONGEST and token.isascii() else []
+    if len(parts) != 3:  # noqa: PLR2004 - key id, payload, MAC
+        raise BadLink
+    return parts[0], parts[1], parts[2]
+
+
+def _parse(payload: str) -> Link:
+    try:
+        text = urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
+        purpose, journey_id, subject, expires = text.split("|")
+    except (ValueError, Base64Error) as error:
+        raise BadLink from error
+    if purpose not in get_args(Purpose):
+        raise BadLink
+    until = datetime.fromtimestamp(int(expires), UTC) if expires else None
+    return Link(purpose, journey_id, subject, until)  # type: ignore[arg-type]  # checked above

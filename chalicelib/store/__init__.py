@@ -1,0 +1,21 @@
+"""Persist: the only package that knows the table.
+
+One table, two string keys. What stands where:
+
+====================  ======================  ====================================================================
+``pk``                ``sk``                  what
+====================  ======================  ====================================================================
+``J#<journey>``       ``STATE``               the journey, its version, and (sparse index) its next wake-up
+``J#<journey>``       ``FACT#<event id>``     what happened, in the form of its time; its presence ends duplicates
+``J#<journey>``       ``EFFECT#<key>``        what is owed, until it is settled; (sparse index) when to look again
+``P#<person>``        ``STATE``               the person and their version
+``P#<person>``        ``FACT#…``, ``EFFECT#`` as for journeys
+``P#<person>``        ``J#<journey>``         the person's journeys, open or not
+``ADDRESS#<sha256>``  ``SUPPRESSED``          an address that gets no mail, and why
+``CASE#<source>#<id>``  ``STATE``             the epochs of a case, for sources that do not number them
+``DOC#<kind>``        ``V#<number>``, ``ACTIVE``  the documents
+====================  ======================  ====================================================================
+
+Index ``due``: ``due_shard`` and ``due_at``, on states that wait and effects that are owed; nothing else is in it, so
+finding what was missed costs nothing that grows with idle journeys.
+"""

@@ -1,0 +1,229 @@
+"""The composition root: builds everything once, when it is first asked for, and is the only builder of AWS clients.
+
+Nothing here is built at import, for Chalice imports ``app.py`` to package it, with no settings at all. The local stack
+and the tests install a `Wiring` of their own, with other clients and another clock.
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.boundary import Boundary, straight
+from chalicelib.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from chalicelib.effects.perform import Effects
+    from chalicelib.effects.queue import Queues
+    from chalicelib.entry.api import Api
+    from chalicelib.entry.desk import Desk
+    from chalicelib.entry.pages import Pages
+    from chalicelib.entry.queues import Consumer
+    from chalicelib.entry.work import Work
+    from chalicelib.links import Links
+    from chalicelib.pipeline import Pipeline, Worker
+    from chalicelib.store.cases import CaseEpochs
+    from chalicelib.store.documents import DocumentStore
+    from chalicelib.store.table import Table
+
+#: Seconds: no call to AWS may hang longer than a page may take.
+_CONNECT, _READ = 2, 5
+
+
+def utc_now() -> datetime:
+    """Return the present instant."""
+    return datetime.now(UTC)
+
+
+def aws_client(service: str) -> Any:
+    """Build one AWS client.
+
+    The mail client makes exactly one request for each call: SES has no idempotency token, so a retry could send twice.
+    """
+    import boto3
+    from botocore.config import Config
+
+    attempts = 1 if service == "sesv2" else 3
+    config = Config(
+        connect_timeout=_CONNECT,
+        read_timeout=_READ,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+    )
+    return boto3.client(service, config=config)
+
+
+class Wiring:
+    """Everything that one process needs, each built on first use."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        client: Callable[[str], Any] = aws_client,
+        clock: Callable[[], datetime] = utc_now,
+        boundary: Boundary = straight,
+    ) -> None:
+        """Keep what may be replaced: settings, clients, clock, boundary."""
+        self._settings = settings
+        self._client = client
+        self._boundary = boundary
+        self.clock = clock
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of this stage."""
+        return self._settings or from_environment()
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return self._client("dynamodb")
+
+    @cached_property
+    def table(self) -> "Table":
+        """Journeys, persons, facts, owed effects."""
+        from chalicelib.store.table import Table
+
+        return Table(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def documents(self) -> "DocumentStore":
+        """The documents of the CX lead."""
+        from chalicelib.store.documents import DocumentStore
+
+        return DocumentStore(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def epochs(self) -> "CaseEpochs":
+        """The epochs of cases whose source does not number them."""
+        from chalicelib.store.cases import CaseEpochs
+
+        return CaseEpochs(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def pipeline(self) -> "Pipeline":
+        """Decides and commits."""
+        from chalicelib.pipeline import Pipeline
+
+        return Pipeline(self.table, self.documents, self.clock)
+
+    # -- what pages and calls use ------------------------------------------------------------------------
+
+    @cached_property
+    def _secrets(self) -> dict[str, Any]:
+        names = {f"{self.settings.secrets_prefix}/{name}": name for name in ("link-keys", "webhook-keys")}
+        answer = self._client("ssm").get_parameters(Names=list(names), WithDecryption=True)
+        found = {names[one["Name"]]: json.loads(one["Value"]) for one in answer["Parameters"]}
+        if set(found) != set(names.values()):
+            message = (
+                f"missing secrets under {self.settings.secrets_prefix}: {sorted(set(names.values()) - set(found))}"
+            )
+            raise LookupError(message)
+        return found
+
+    @cached_property
+    def links(self) -> "Links":
+        """Makes and reads the links of mails."""
+        from chalicelib.links import Links
+
+        keys = {key_id: b64decode(secret) for key_id, secret in self._secrets["link-keys"].items()}
+        return Links(keys, self.settings.base_url)
+
+    def webhook_keys(self) -> Sequence[bytes]:
+        """Return the keys with which messages may be signed now."""
+        from chalicelib.entry.webhooks import key_of
+
+        return [key_of(secret) for secret in self._secrets["webhook-keys"]]
+
+    @cached_property
+    def _queues(self) -> "Queues":
+        from chalicelib.effects.queue import Queues
+
+        settings = self.settings
+        return Queues(self._client("sqs"), settings.work_queue_url, settings.inbox_queue_url, self._boundary)
+
+    @cached_property
+    def desk(self) -> "Desk":
+        """Where HTTP hands its events in."""
+        from chalicelib.entry.desk import Desk
+
+        return Desk(self.pipeline, self._queues)
+
+    @cached_property
+    def pages(self) -> "Pages":
+        """The customer's pages."""
+        from chalicelib.entry.pages import Pages
+
+        return Pages(self.desk, self.links, self.clock)
+
+    @cached_property
+    def work(self) -> "Work":
+        """The page on which staff work a recovery."""
+        from chalicelib.entry.work import Work
+
+        return Work(self.desk, self.links, self.epochs, self.clock)
+
+    @cached_property
+    def api(self) -> "Api":
+        """The signed ways in."""
+        from chalicelib.entry.api import Api
+
+        return Api(self.desk, self.epochs, self.documents, self.webhook_keys, self.clock)
+
+    # -- what only the worker uses -----------------------------------------------------------------------
+
+    @cached_property
+    def worker(self) -> "Worker":
+        """The pipeline with hands. Asked for by queue functions alone: only their role may send mail and set alarms."""
+        from chalicelib.pipeline import Worker
+
+        return Worker(self.pipeline, self._effects)
+
+    @cached_property
+    def _effects(self) -> "Effects":
+        from chalicelib.effects.alarm import Alarms
+        from chalicelib.effects.letters import Letters
+        from chalicelib.effects.mail import Mailer, MailService
+        from chalicelib.effects.perform import Effects
+
+        s = self.settings
+        service = MailService(self._client("sesv2"), s.configuration_set, self._boundary)
+        letters = Letters(self.links, s.mail_from, s.reply_to)
+        mailer = Mailer(self.table, self.documents, letters, service, self._settle, self.clock)
+        scheduler = self._client("scheduler")
+        alarms = Alarms(
+            scheduler, self.table, s.schedule_group, s.alarms_queue_arn, s.scheduler_role_arn, self._boundary
+        )
+        return Effects(self.table, mailer, alarms, self._run)
+
+    def _run(self, event: Any) -> None:
+        self.worker.run(event)
+
+    def _settle(self, event: Any, owed: Any) -> None:
+        """Take the outcome of an effect down the road, and perform what it owes in turn."""
+        handled = self.pipeline.handle(event, owed)
+        for further in handled.owed:
+            if further.effect.key != owed.effect.key:
+                self._effects.perform(further)
+
+    @cached_property
+    def consumer(self) -> "Consumer":
+        """Deals with the messages of each queue."""
+        from chalicelib.entry.queues import Consumer
+
+        return Consumer(self.worker, self.epochs, self.clock)
+
+
+_installed: list[Wiring] = []
+
+
+def install(wiring: Wiring) -> None:
+    """Use this wiring from now on: what the local stack and the tests do."""
+    _installed[:] = [wiring]
+
+
+def wired() -> Wiring:
+    """Return the wiring of this process, built when it is first asked for."""
+    if not _installed:
+        install(Wiring())
+    return _installed[0]

@@ -1,0 +1,240 @@
+"""The whole stack on one machine: the real handlers of ``app.py``, AWS in memory, and a clock of its own.
+
+Nothing in the product knows that it runs here. Time stands still while anything runs and jumps to the next instant at
+which something is due, so years pass in seconds and every run is the same.
+"""
+
+import importlib
+import json
+import logging
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from chalice.config import Config
+from chalice.local import LocalGateway
+
+from chalicelib import wiring
+from chalicelib.entry import webhooks
+from chalicelib.settings import Settings
+from local.aws.account import Account
+from local.provision import provision
+
+STAGE = "dev"
+MAIL_FROM = "care@example.com"
+REPLY_TO = "care@example.com"
+SECRETS_PREFIX = f"/aftercare/{STAGE}"
+#: EventBridge rings the reconciler this often, as ``app.py`` asks.
+RECONCILE_EVERY = timedelta(minutes=5)
+_QUEUES = ("inbox", "work", "alarms", "feedback")
+_MOST_STEPS = 1_000_000
+log = logging.getLogger(__name__)
+
+
+class Clock:
+    """An instant that moves only when it is told to."""
+
+    def __init__(self, start: datetime) -> None:
+        """Begin at that instant (aware)."""
+        self.now = start.astimezone(UTC)
+
+    def __call__(self) -> datetime:
+        """Return the present instant."""
+        return self.now
+
+    def move(self, to: datetime) -> None:
+        """Move forward; raises ValueError for an instant in the past."""
+        if to < self.now:
+            message = f"{to.isoformat()} is before {self.now.isoformat()}: time goes forward here too"
+            raise ValueError(message)
+        self.now = to.astimezone(UTC)
+
+
+class Reply:
+    """What an HTTP request got."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        """Keep it."""
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self) -> Any:
+        """Return the body as JSON."""
+        return json.loads(self.body)
+
+
+class Stack:
+    """One deployment in memory, driven by hand."""
+
+    def __init__(
+        self,
+        start: datetime,
+        base_url: str = "http://127.0.0.1:8000",
+        reconcile_every: timedelta = RECONCILE_EVERY,
+    ) -> None:
+        """Provision the account from the template, wire the handlers to it, and stop the clock at ``start``."""
+        self.clock = Clock(start)
+        self.account = Account(self.clock)
+        self.environment = provision(self.account, STAGE) | {
+            "STAGE": STAGE,
+            "SECRETS_PREFIX": SECRETS_PREFIX,
+            "BASE_URL": base_url,
+            "MAIL_FROM": MAIL_FROM,
+            "REPLY_TO": REPLY_TO,
+        }
+        self._webhook_key = _made_up("webhook")
+        self._keep_secrets()
+        self.account.client("sesv2").create_email_identity(EmailIdentity="example.com")
+        self.wiring = wiring.Wiring(Settings.from_env(self.environment), self.account.client, self.clock)
+        wiring.install(self.wiring)
+        self.app = importlib.import_module("app")
+        self._gateway = LocalGateway(self.app.app, Config())
+        self._urls = {queue: self._url_of(queue) for queue in _QUEUES}
+        self._every = reconcile_every
+        self._next_reconcile = self.clock.now + reconcile_every
+        self._messages = 0
+        #: Called after each moment at which something ran, with nothing left to run at that instant.
+        self.on_quiet: list[Callable[[], None]] = []
+        #: Calls of handlers that raised: what a log would show.
+        self.failures: list[str] = []
+
+    def _keep_secrets(self) -> None:
+        ssm = self.account.client("ssm")
+        link_keys = {"k1": b64encode(_made_up("links")).decode()}
+        webhook_keys = [f"whsec_{b64encode(self._webhook_key).decode()}"]
+        for name, value in (("link-keys", link_keys), ("webhook-keys", webhook_keys)):
+            ssm.put_parameter(Name=f"{SECRETS_PREFIX}/{name}", Value=json.dumps(value), Type="SecureString")
+
+    def _url_of(self, queue: str) -> str:
+        name = f"aftercare-{STAGE}-{queue}"
+        return str(self.account.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+
+    # -- HTTP --------------------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
+        """Make one request of the HTTP function, as API Gateway would."""
+        answer = self._gateway.handle_request(method, path, {"host": "localhost", **(headers or {})}, body)
+        raw = answer["body"]
+        return Reply(answer["statusCode"], dict(answer["headers"]), raw if isinstance(raw, bytes) else raw.encode())
+
+    def tell(self, path: str, kind: str, data: dict[str, Any]) -> Reply:
+        """Post one signed message, as a helpdesk or shop would."""
+        body = json.dumps({"type": kind, "timestamp": self.clock.now.isoformat(), "data": data}).encode()
+        return self.signed("POST", path, body)
+
+    def signed(self, method: str, path: str, body: bytes = b"") -> Reply:
+        """Make one signed request."""
+        self._messages += 1
+        signature = webhooks.sign(self._webhook_key, f"msg_{self._messages}", self.clock.now, body)
+        return self.request(method, path, {"content-type": "application/json", **signature}, body)
+
+    def submit(self, path: str, form: str) -> Reply:
+        """Post a form, as a browser would."""
+        return self.request("POST", path, {"content-type": "application/x-www-form-urlencoded"}, form.encode())
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    def run_until(self, end: datetime) -> None:
+        """Run everything that falls due until then, and stop the clock there."""
+        for _ in range(_MOST_STEPS):
+            self.settle()
+            instant = self.next_instant()
+            if instant is None or instant > end:
+                self.clock.move(end)
+                return
+            self.clock.move(max(instant, self.clock.now))
+            self._tick()
+        message = f"still not quiet after {_MOST_STEPS} steps"
+        raise RuntimeError(message)
+
+    def next_instant(self) -> datetime | None:
+        """Return the next instant at which a schedule fires, a message can be received, or the reconciler runs."""
+        sqs, scheduler = self.account.client("sqs"), self.account.client("scheduler")
+        instants = [scheduler.next_fire_at(), self._next_reconcile]
+        instants += [sqs.next_visible_at(url) for url in self._urls.values()]
+        return min((instant for instant in instants if instant is not None), default=None)
+
+    def next_event(self) -> datetime | None:
+        """Return the next instant at which something happens, the reconciler's idle rounds aside."""
+        sqs, scheduler = self.account.client("sqs"), self.account.client("scheduler")
+        instants = [scheduler.next_fire_at(), *(sqs.next_visible_at(url) for url in self._urls.values())]
+        return min((instant for instant in instants if instant is not None), default=None)
+
+    def settle(self) -> None:
+        """Let the functions take every message that can be received now, until all is quiet."""
+        while sum(self._drain(queue) for queue in _QUEUES):
+            pass
+        for call in self.on_quiet:
+            call()
+
+    def _tick(self) -> None:
+        self.account.client("scheduler").fire_due(self.clock.now)
+        if self._next_reconcile <= self.clock.now:
+            self._next_reconcile = self.clock.now + self._every
+            with self._watched("reconcile"):
+                self.app.on_reconcile(_scheduled(self.clock.now), None)
+
+    def _drain(self, queue: str) -> bool:
+        """Let one function take the messages of its queue, one at a time; says whether there were any."""
+        sqs, url = self.account.client("sqs"), self._urls[queue]
+        taken = False
+        while (visible := sqs.next_visible_at(url)) is not None and visible <= self.clock.now:
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                taken = True
+                with self._watched(queue):
+                    getattr(self.app, f"on_{queue}")({"Records": [_record(message)]}, None)
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+    @contextmanager
+    def _watched(self, what: str) -> Iterator[None]:
+        """Keep what a handler raised, as Lambda does: the message becomes visible again later."""
+        try:
+            yield
+        except Exception as error:  # whatever it is, the queue deals with it
+            log.exception("%s failed", what)
+            self.failures.append(f"{what}: {type(error).__name__}: {error}")
+
+    # -- looking -----------------------------------------------------------------------------------------
+
+    def dead_letters(self) -> int:
+        """Return how many messages lie in dead-letter queues."""
+        sqs = self.account.client("sqs")
+        urls = [sqs.get_queue_url(QueueName=f"aftercare-{STAGE}-{queue}-dead")["QueueUrl"] for queue in _QUEUES]
+        return sum(sqs.depth(url) for url in urls)
+
+
+def _made_up(name: str) -> bytes:
+    """Return a key for this machine only: the same in every run, so that a link in an old mail still opens."""
+    return sha256(f"aftercare local {name}".encode()).digest()
+
+
+def _record(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "",
+        "awsRegion": "",
+    }
+
+
+def _scheduled(now: datetime) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": "",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "",
+        "time": now.isoformat(),
+        "region": "",
+        "resources": [],
+        "detail": {},
+    }
