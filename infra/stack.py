@@ -136,7 +136,7 @@ class _Stack:
 
     def __init__(self, stage: str, account: str, region: str) -> None:
         """Take what the template depends on; parameters besides the stage have their defaults."""
-        self._template = _template()
+        self._template = template()
         self._place = _Place(account, region)
         defaults = {name: each.get("Default") for name, each in self._template["Parameters"].items()}
         pseudo = {
@@ -249,6 +249,7 @@ yaml.add_multi_constructor("!", _long_form, Loader=_Loader)
 
 
 @cache
-def _template() -> dict[str, Any]:
-    template: dict[str, Any] = _Loader(TEMPLATE.read_text("utf-8")).get_single_data()
-    return template
+def template() -> dict[str, Any]:
+    """Return the template as it is written, its functions in their long form."""
+    parsed: dict[str, Any] = _Loader(TEMPLATE.read_text("utf-8")).get_single_data()
+    return parsed

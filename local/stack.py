@@ -18,9 +18,12 @@ from chalice.config import Config
 from chalice.local import LocalGateway
 
 from chalicelib import wiring
+from chalicelib.boundary import Boundary, straight
 from chalicelib.entry import webhooks
 from chalicelib.settings import Settings
+from chalicelib.store.items import SHARDS
 from local.aws.account import Account
+from local.aws.tables import read_units
 from local.provision import provision
 
 STAGE = "dev"
@@ -32,6 +35,10 @@ RECONCILE_EVERY = timedelta(minutes=5)
 _QUEUES = ("inbox", "work", "alarms", "feedback")
 _MOST_STEPS = 1_000_000
 log = logging.getLogger(__name__)
+
+
+class Died(BaseException):
+    """The function was killed at this very moment, as Lambda does when time or memory is up: no handler can catch it."""
 
 
 class Clock:
@@ -75,8 +82,15 @@ class Stack:
         start: datetime,
         base_url: str = "http://127.0.0.1:8000",
         reconcile_every: timedelta = RECONCILE_EVERY,
+        *,
+        boundary: Boundary = straight,
+        lazy: bool = False,
     ) -> None:
-        """Provision the account from the template, wire the handlers to it, and stop the clock at ``start``."""
+        """Provision the account from the template, wire the handlers to it, and stop the clock at ``start``.
+
+        ``boundary`` is what every effect on the outside passes. ``lazy`` passes over the rounds of the reconciler that
+        would find nothing, but counts what they cost: all else is as if they had run.
+        """
         self.clock = Clock(start)
         self.account = Account(self.clock)
         self.environment = provision(self.account, STAGE) | {
@@ -89,18 +103,27 @@ class Stack:
         self._webhook_key = _made_up("webhook")
         self._keep_secrets()
         self.account.client("sesv2").create_email_identity(EmailIdentity="example.com")
-        self.wiring = wiring.Wiring(Settings.from_env(self.environment), self.account.client, self.clock)
-        wiring.install(self.wiring)
+        self._boundary = boundary
+        self._start_functions()
         self.app = importlib.import_module("app")
         self._gateway = LocalGateway(self.app.app, Config())
         self._urls = {queue: self._url_of(queue) for queue in _QUEUES}
         self._every = reconcile_every
-        self._next_reconcile = self.clock.now + reconcile_every
+        self._lazy = lazy
+        #: The next round of the reconciler that has neither run nor been passed over.
+        self._round = self.clock.now + reconcile_every
         self._messages = 0
         #: Called after each moment at which something ran, with nothing left to run at that instant.
         self.on_quiet: list[Callable[[], None]] = []
         #: Calls of handlers that raised: what a log would show.
         self.failures: list[str] = []
+
+    def _start_functions(self) -> None:
+        """Start with nothing in memory, as functions do when they are deployed and after one was killed."""
+        self.wiring = wiring.Wiring(
+            Settings.from_env(self.environment), self.account.client, self.clock, self._boundary
+        )
+        wiring.install(self.wiring)
 
     def _keep_secrets(self) -> None:
         ssm = self.account.client("ssm")
@@ -116,8 +139,12 @@ class Stack:
     # -- HTTP --------------------------------------------------------------------------------------------
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
-        """Make one request of the HTTP function, as API Gateway would."""
-        answer = self._gateway.handle_request(method, path, {"host": "localhost", **(headers or {})}, body)
+        """Make one request of the HTTP function, as API Gateway would: 502 when the function dies."""
+        try:
+            answer = self._gateway.handle_request(method, path, {"host": "localhost", **(headers or {})}, body)
+        except Died as death:
+            self._bury("http", death)
+            return Reply(502, {"content-type": "application/json"}, b'{"message": "Internal server error"}')
         raw = answer["body"]
         return Reply(answer["statusCode"], dict(answer["headers"]), raw if isinstance(raw, bytes) else raw.encode())
 
@@ -145,6 +172,7 @@ class Stack:
             instant = self.next_instant()
             if instant is None or instant > end:
                 self.clock.move(end)
+                self._pass_over(end)
                 return
             self.clock.move(max(instant, self.clock.now))
             self._tick()
@@ -153,9 +181,7 @@ class Stack:
 
     def next_instant(self) -> datetime | None:
         """Return the next instant at which a schedule fires, a message can be received, or the reconciler runs."""
-        sqs, scheduler = self.account.client("sqs"), self.account.client("scheduler")
-        instants = [scheduler.next_fire_at(), self._next_reconcile]
-        instants += [sqs.next_visible_at(url) for url in self._urls.values()]
+        instants = (self.next_event(), self._next_round())
         return min((instant for instant in instants if instant is not None), default=None)
 
     def next_event(self) -> datetime | None:
@@ -172,11 +198,35 @@ class Stack:
             call()
 
     def _tick(self) -> None:
-        self.account.client("scheduler").fire_due(self.clock.now)
-        if self._next_reconcile <= self.clock.now:
-            self._next_reconcile = self.clock.now + self._every
-            with self._watched("reconcile"):
-                self.app.on_reconcile(_scheduled(self.clock.now), None)
+        self.account.scheduler.fire_due(self.clock.now)
+        following = self._next_round()
+        if following is None or following > self.clock.now:
+            self._pass_over(self.clock.now)
+            return
+        self._pass_over(self.clock.now, ran=1)
+        with self._watched("reconcile"):
+            self.app.on_reconcile(_scheduled(self.clock.now), None)
+
+    def _next_round(self) -> datetime | None:
+        """Return when the reconciler runs next; when lazy, its next round that finds something, if any would."""
+        if not self._lazy:
+            return self._round
+        due = self.account.dynamodb.earliest(self.wiring.settings.table, "due")
+        if due is None:
+            return None
+        late = max(datetime.fromisoformat(str(due)) - self._round, timedelta())
+        return self._round + -(-late // self._every) * self._every
+
+    def _pass_over(self, until: datetime, ran: int = 0) -> None:
+        """Leave behind the rounds until then; those that did not run found nothing, which is a query of each shard."""
+        if until < self._round:
+            return
+        rounds = (until - self._round) // self._every + 1
+        self._round += rounds * self._every
+        if self._lazy:
+            queries = (rounds - ran) * SHARDS
+            self.account.calls["dynamodb.Query"] += queries
+            self.account.units["dynamodb.read"] += queries * read_units(0, consistent=False)
 
     def _drain(self, queue: str) -> bool:
         """Let one function take the messages of its queue, one at a time; says whether there were any."""
@@ -198,6 +248,13 @@ class Stack:
         except Exception as error:  # whatever it is, the queue deals with it
             log.exception("%s failed", what)
             self.failures.append(f"{what}: {type(error).__name__}: {error}")
+        except Died as death:
+            self._bury(what, death)
+
+    def _bury(self, what: str, death: Died) -> None:
+        """Whatever a function that died had in memory is gone."""
+        self.failures.append(f"{what}: Died: {death}")
+        self._start_functions()
 
     # -- looking -----------------------------------------------------------------------------------------
 

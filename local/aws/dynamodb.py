@@ -29,6 +29,7 @@ from local.aws.tables import (
     Position,
     Row,
     Rows,
+    Scalar,
     Table,
     key_item,
     key_scalar,
@@ -236,6 +237,11 @@ class DynamoDB(Client):
     def largest_item(self, table_name: str) -> int:
         """Return the size in bytes of the largest item that the table ever held."""
         return self._table(table_name).largest
+
+    def earliest(self, table_name: str, index_name: str) -> Scalar | None:
+        """Return the least range key in an index, over all its partitions, as if it were not behind; uncounted."""
+        with self.meter.lock:
+            return self._table(table_name).indexes[index_name].earliest()
 
     def _table(self, name: str) -> Table:
         table = self._tables.get(name.rpartition("/")[2] if name.startswith("arn:") else name)

@@ -168,6 +168,12 @@ class Index:
             if after is not None and row is not None:
                 self.rows.put(after, row)
 
+    def earliest(self) -> Scalar | None:
+        """Return the least range key of all partitions, of writes that the index has yet to take over too."""
+        firsts = [rows.positions[0][0] for rows in self.rows.partitions.values() if rows.positions]
+        firsts += [after[1][0] for _, _, after, _ in self._pending if after is not None]
+        return min(firsts, default=None)
+
     def place_of(self, item: Item, table_place: Place) -> Place | None:
         """Return where an item stands in the index; None when it lacks one of the keys."""
         hash_value = item.get(self.key.hash_name)

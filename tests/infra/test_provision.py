@@ -15,11 +15,8 @@ from tests.integration.aws import moto_stack
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ARNS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:aftercare-test"
 #: Attributes of a queue that the template sets.
-SET = [
-    *("VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy", "SqsManagedSseEnabled"),
-]
+SET = ("VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy", "SqsManagedSseEnabled")
 
 
 @pytest.fixture

@@ -65,21 +65,20 @@ def test_every_resource_resolves_after_what_it_refers_to():
 
 
 def test_what_the_reader_does_not_know_stops_it(monkeypatch):
-    template = stack._template()
-    monkeypatch.setitem(template["Outputs"], "odd", {"Value": {"Fn::Split": [",", "a,b"]}})
+    outputs = stack.template()["Outputs"]
+    monkeypatch.setitem(outputs, "odd", {"Value": {"Fn::Split": [",", "a,b"]}})
     with pytest.raises(stack.Unresolvable, match="Fn::Split"):
         stack.outputs("test", ACCOUNT, REGION)
-    monkeypatch.setitem(template["Outputs"], "odd", {"Value": {"Fn::GetAtt": ["Table", "StreamArn"]}})
+    monkeypatch.setitem(outputs, "odd", {"Value": {"Fn::GetAtt": ["Table", "StreamArn"]}})
     with pytest.raises(stack.Unresolvable, match="StreamArn of Table"):
         stack.outputs("test", ACCOUNT, REGION)
 
 
 def test_outputs_are_the_environment_in_camel_case():
-    def camel(name):
-        first, *rest = name.lower().split("_")
-        return first + "".join(map(str.capitalize, rest))
+    def upper(name):
+        return re.sub("[A-Z]", lambda letter: f"_{letter[0]}", name).upper()
 
-    assert {name: camel(variable) for name, variable in stack.ENVIRONMENT.items()} == {n: n for n in stack.ENVIRONMENT}
+    assert {name: upper(name) for name in stack.template()["Outputs"]} == stack.ENVIRONMENT
 
 
 def test_an_output_too_few_or_too_many_is_named():
@@ -95,12 +94,12 @@ def test_an_output_too_few_or_too_many_is_named():
 
 @pytest.mark.parametrize("stage", ["dev", "a", "eu-prod-2", "a" * 20])
 def test_a_stage_may_be_called(stage):
-    assert re.fullmatch(stack._template()["Parameters"]["Stage"]["AllowedPattern"], stage)
+    assert re.fullmatch(stack.template()["Parameters"]["Stage"]["AllowedPattern"], stage)
 
 
 @pytest.mark.parametrize("stage", ["", "Dev", "2dev", "-dev", "my_stage", "a" * 21, "dev\n", "dev prod"])
 def test_a_stage_may_not_be_called(stage):
-    assert not re.fullmatch(stack._template()["Parameters"]["Stage"]["AllowedPattern"], stage)
+    assert not re.fullmatch(stack.template()["Parameters"]["Stage"]["AllowedPattern"], stage)
 
 
 def test_all_names_begin_with_product_and_stage_and_fit_the_longest_stage_and_region():
@@ -127,7 +126,11 @@ def test_logs_are_kept_for_30_days_under_the_names_that_chalice_gives():
     app.route("/")(lambda: None)
     for name in FUNCTIONS:
         app.on_sqs_message(queue=name, name=name)(lambda event: None)
-    config = Config("test", {"chalice_app": app, "project_dir": "."}, {"app_name": "aftercare", "stages": {"test": {}}})
+    config = Config(
+        chalice_stage="test",
+        user_provided_params={"chalice_app": app, "project_dir": "."},
+        config_from_disk={"app_name": "aftercare", "stages": {"test": {}}},
+    )
     deployed = ApplicationGraphBuilder().build(config, "test").resources
     names = [f"/aws/lambda/{each.lambda_function.function_name}" for each in deployed]
     groups = {group["LogGroupName"]: group["RetentionInDays"] for group in _all("AWS::Logs::LogGroup")}
@@ -154,7 +157,7 @@ def test_the_table_of_production_is_protected_from_deletion(stage, protected):
 
 
 def test_the_table_outlives_its_stack():
-    table = stack._template()["Resources"]["Table"]
+    table = stack.template()["Resources"]["Table"]
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
@@ -290,6 +293,6 @@ def test_every_dead_letter_queue_has_an_alarm_and_every_queue_one_for_its_age():
 def test_alarms_notify_nobody_unless_a_topic_is_given(monkeypatch):
     assert [alarm for alarm in _all("AWS::CloudWatch::Alarm") if "AlarmActions" in alarm] == []
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:ops"
-    monkeypatch.setitem(stack._template()["Parameters"]["AlarmTopicArn"], "Default", topic)
+    monkeypatch.setitem(stack.template()["Parameters"]["AlarmTopicArn"], "Default", topic)
     alarms = _all("AWS::CloudWatch::Alarm")
     assert [(alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms] == [([topic], [topic])] * 8
