@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from html import unescape
 from itertools import count
@@ -27,6 +27,7 @@ from chalicelib.journey.invariants import Mailed, World, violations
 from chalicelib.journey.state import Journey, Stage
 from chalicelib.store import items
 from local import inputs, observe
+from local.aws.ses import SentMail
 from local.inputs import ActRow, AnswerRow, Inputs, Resolution
 from local.progress import Progress
 from local.stack import Stack
@@ -73,6 +74,7 @@ class Replay:
                 break
             self.stack.run_until(max(instant, self.stack.clock.now))
             if instant == outside:
+                self._read_mail()
                 heapq.heappop(self._ahead)[2]()
                 self.stack.settle()
             if progress is not None:
@@ -111,7 +113,13 @@ class Replay:
     def _read_mail(self) -> None:
         """Look at the mail that came since: customers will answer some of it, and staff have something to do."""
         sent = self.stack.account.ses.sent
-        for mail in sent[self._mails_seen :]:
+        if self._mails_seen < len(sent):
+            with observe.uncounted(self.stack):
+                self._read_new(sent[self._mails_seen :])
+        self._mails_seen = len(sent)
+
+    def _read_new(self, mails: Sequence[SentMail]) -> None:
+        for mail in mails:
             journey_id = mail.tags["journey"]
             resolution = self._resolution_of.get(journey_id)
             if mail.tags["kind"] == "staff-notice":
@@ -120,7 +128,6 @@ class Replay:
             self._count(journey_id, mail.tags["effect"], mail.sent_at)
             if resolution is not None:
                 self._answer_later(resolution, journey_id, mail.tags["effect"], mail.sent_at, mail.raw)
-        self._mails_seen = len(sent)
 
     def _count(self, journey_id: str, touch_id: str, at: datetime) -> None:
         wiring = self.stack.wiring
@@ -157,7 +164,8 @@ class Replay:
         if found is None:
             text = f"{journey_id}: {touch_id}: no form behind the link of the mail"
             raise Broken(text)
-        fields = {"view": found[1], **self._form(journey_id, touch_id, row)}
+        with observe.uncounted(self.stack):
+            fields = {"view": found[1], **self._form(journey_id, touch_id, row)}
         reply = self.stack.submit(path, urlencode(fields))
         if reply.status >= _FIRST_REFUSAL:
             text = f"{journey_id}: {touch_id}: {reply.status} for {fields}: {unescape(reply.body.decode())[:2000]}"
@@ -184,7 +192,8 @@ class Replay:
 
     def world(self) -> World:
         """Return everything that the invariants judge."""
-        return observe.world(self.stack, self.mailed)
+        with observe.uncounted(self.stack):
+            return observe.world(self.stack, self.mailed)
 
 
 def _resolution_of(message: inputs.Told) -> Resolution | None:

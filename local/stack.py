@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Died(BaseException):
-    """The function was killed at this very moment, as Lambda does when time or memory is up: no handler can catch it."""
+    """The function was killed at this moment, as Lambda does when time or memory is up: no handler can catch it."""
 
 
 class Clock:

@@ -1,5 +1,6 @@
 """The signed ways in: cases, purchases, failures, acts of staff, documents."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -7,15 +8,17 @@ from typing import Any
 import msgspec
 from chalice import Response
 
-from chalicelib.entry import decode, webhooks
+from chalicelib.entry import decode, http, webhooks
 from chalicelib.entry.decode import BadInput, Epochs
-from chalicelib.entry.desk import Desk, Unavailable
+from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
 from chalicelib.entry.http import json_reply, problem
 from chalicelib.journey.documents import KINDS
 from chalicelib.journey.errors import ActRefused, BadDocument
-from chalicelib.journey.events import PurchaseMade
+from chalicelib.journey.events import Event, PurchaseMade
 from chalicelib.store.documents import DocumentStore
 from chalicelib.store.errors import Conflict
+
+_VERSION = re.compile(r"[0-9]{1,8}")
 
 
 class Api:
@@ -54,19 +57,10 @@ class Api:
 
     def _take(self, request: Any, allowed: tuple[str, ...]) -> Response:
         """Take one signed message: 200 with the journey's id and stage, 202 when it was only kept, or a problem."""
-        body: bytes = request.raw_body or b""
-        try:
-            webhooks.verify(self._keys(), _lower(request.headers), body, self._now())
-            event = decode.message(body, self._epochs, allowed)
-            handled = self._desk.hand_in(event)
-        except webhooks.BadSignature:
-            return _unsigned()
-        except BadInput as error:
-            return problem(422, "Unprocessable", str(error))
-        except ActRefused as error:
-            return problem(409, "Refused by the playbook", str(error), reason=error.reason)
-        except Unavailable:
-            return problem(503, "Unavailable", "Nothing was stored. Send it again.")
+        return self._signed(request, lambda body: self._hand_in(decode.message(body, self._epochs, allowed)))
+
+    def _hand_in(self, event: Event) -> Response:
+        handled = self._desk.hand_in(event)
         if handled is None:
             return json_reply({"stored": "queued"}, 202)
         journey = handled.journey
@@ -76,55 +70,64 @@ class Api:
 
     def document(self, request: Any, kind: str) -> Response:
         """Answer with the active document of a kind and the numbers of all its versions."""
-        refused = self._refused(request, kind)
-        if refused is not None:
-            return refused
+        return self._signed(request, lambda _: self._show(kind), kind)
+
+    def _show(self, kind: str) -> Response:
         active = self._documents.active(kind, self._now())
         raw = self._documents.raw(kind, active)
-        return json_reply(
-            {"active": active, "versions": self._documents.history(kind), "document": msgspec.Raw(raw)},
-        )
+        versions = self._documents.history(kind)
+        return json_reply({"active": active, "versions": versions, "document": msgspec.Raw(raw)})
 
     def put_document(self, request: Any, kind: str) -> Response:
         """Store a new version of a document and make it the active one, unless ``?activate=no``."""
-        refused = self._refused(request, kind)
-        if refused is not None:
-            return refused
-        params = request.query_params or {}
-        by, activate = str(params.get("by", "api"))[:80], params.get("activate") != "no"
-        try:
-            number = self._documents.put(kind, request.raw_body or b"", self._now(), by=by, activate=activate)
-        except BadDocument as error:
-            return problem(422, "Unprocessable", str(error))
-        except Conflict:
-            return problem(409, "Conflict", "Another version was stored at the same time. Read it and try again.")
+        by, activate = http.query(request, "by")[:80] or "api", http.query(request, "activate") != "no"
+        return self._signed(request, lambda body: self._put(kind, body, by, activate=activate), kind)
+
+    def _put(self, kind: str, body: bytes, by: str, *, activate: bool) -> Response:
+        decode.check_json(body)
+        number = self._documents.put(kind, body, self._now(), by=by, activate=activate)
         return json_reply({"kind": kind, "version": number, "active": activate}, 201)
 
     def activate_document(self, request: Any, kind: str, number: str) -> Response:
         """Make a stored version, or 0 for the shipped one, the active one."""
-        refused = self._refused(request, kind)
-        if refused is not None:
-            return refused
+        return self._signed(request, lambda _: self._activate(kind, number), kind)
+
+    def _activate(self, kind: str, number: str) -> Response:
+        if not _VERSION.fullmatch(number):
+            return problem(404, "Not found", f"{kind} has no version {number[:60]}")
         try:
-            self._documents.activate(kind, int(number) if number.isdecimal() else -1)
+            self._documents.activate(kind, int(number))
         except KeyError as error:
             return problem(404, "Not found", str(error.args[0]))
-        except Conflict:
-            return problem(409, "Conflict", "Another version was stored at the same time. Read it and try again.")
         return json_reply({"kind": kind, "version": int(number), "active": True})
 
-    def _refused(self, request: Any, kind: str) -> Response | None:
+    def _signed(self, request: Any, reply: Callable[[bytes], Response], kind: str = "") -> Response:
+        """Verify, then reply; what was wrong with the request, or with us, becomes a problem."""
         try:
-            webhooks.verify(self._keys(), _lower(request.headers), request.raw_body or b"", self._now())
+            body = _signed_body(request, self._keys(), self._now())
+            if kind and kind not in KINDS:
+                return problem(404, "Not found", f"There is no document {kind[:60]!r}; there are {', '.join(KINDS)}.")
+            return reply(body)
         except webhooks.BadSignature:
-            return _unsigned()
-        if kind not in KINDS:
-            return problem(404, "Not found", f"There is no document {kind!r}; there are {', '.join(KINDS)}.")
-        return None
+            return problem(401, "Unauthorized", "The request is not signed by a key that is known here, or not now.")
+        except (BadInput, BadDocument) as error:
+            return problem(422, "Unprocessable", str(error))
+        except ActRefused as error:
+            return problem(409, "Refused by the playbook", str(error), reason=error.reason)
+        except Conflict:
+            return problem(409, "Conflict", "Somebody else was faster, and nothing was stored. Look, then try again.")
+        except (Unavailable, *OUTSIDE):
+            return problem(503, "Unavailable", "Nothing was stored. Send it again.")
 
 
-def _unsigned() -> Response:
-    return problem(401, "Unauthorized", "The request is not signed by a key that is known here, or not now.")
+def _signed_body(request: Any, keys: Sequence[bytes], now: datetime) -> bytes:
+    """Return the body of a request that one of the keys signed; raises BadSignature."""
+    try:
+        body = http.body(request)
+    except ValueError as error:
+        raise webhooks.BadSignature from error
+    webhooks.verify(keys, _lower(request.headers), body, now)
+    return body
 
 
 def _lower(headers: Any) -> dict[str, str]:

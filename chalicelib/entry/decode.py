@@ -3,6 +3,7 @@
 A message is ``{"type": …, "data": {…}}``. Bad input is refused with the path of the field, before anything is stored.
 """
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol
@@ -17,12 +18,17 @@ from chalicelib.journey.events import Case, Customer, Event
 TYPES = ("case.resolved", "case.reopened", "case.withdrawn", "purchase.made", "failure.logged", "staff.acted")
 LARGEST = 256 * 1024
 Short = Annotated[str, msgspec.Meta(max_length=300)]
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f|]+$")]
+# \Z and not $, which lets a line break at the end pass.
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f|]+\Z")]
+OptionalId = Annotated[str, msgspec.Meta(max_length=120, pattern=r"^[^\x00-\x1f|]*\Z")]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?\Z")]
 Address = Annotated[str, msgspec.Meta(max_length=254)]
 Words = Annotated[str, msgspec.Meta(max_length=8000)]
-_EMAIL = re.compile(r"[^@\s<>\"(),:;\\]{1,64}@[^@\s<>\"(),:;\\]{1,190}")
+#: No case, purchase or promise is outside these years, and sums of times stay inside what a calendar holds.
+_YEARS = range(1970, 2200)
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>\"(),:;\\]{1,64}@[^@\s\x00-\x1f\x7f<>\"(),:;\\]{1,190}")
 _MONEY = re.compile(
-    r"(?P<amount>\d{1,9}(?:\.\d{1,2})?)\s+(?P<currency>[A-Za-z]{3})(?:\s+(?P<kind>restitution|goodwill))?"
+    r"(?P<amount>[0-9]{1,9}(?:\.[0-9]{1,2})?)\s+(?P<currency>[A-Za-z]{3})(?:\s+(?P<kind>restitution|goodwill))?"
 )
 _DEBRIEF = re.compile(r"cause:\s*(?P<cause>[^;]+);\s*improvement:\s*(?P<improvement>.+)", re.DOTALL)
 
@@ -46,7 +52,7 @@ class Epochs(Protocol):
 class CustomerIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A customer: known by ``customer_id``, or by address alone."""
 
-    customer_id: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    customer_id: OptionalId = ""
     email: Address = ""
     first_name: Short = ""
     last_name: Short = ""
@@ -97,9 +103,9 @@ class PurchaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     purchased_at: datetime
     customer: CustomerIn
-    purchase_id: Annotated[str, msgspec.Meta(max_length=120)] = ""
-    amount: Annotated[str, msgspec.Meta(pattern=r"^\d{1,12}(\.\d{1,4})?$")] = ""
-    currency: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$")] = ""
+    purchase_id: OptionalId = ""
+    amount: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,4})?\Z")] = ""
+    currency: Currency = ""
     voucher_only: bool = False
 
 
@@ -126,17 +132,17 @@ class ActIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     act: Act
     acted_at: datetime
-    journey_id: Annotated[str, msgspec.Meta(pattern=r"^(j[a-z2-7]{26})?$")] = ""
-    source: Annotated[str, msgspec.Meta(max_length=120)] = ""
-    case_id: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    journey_id: Annotated[str, msgspec.Meta(pattern=r"^(j[a-z2-7]{26})?\Z")] = ""
+    source: OptionalId = ""
+    case_id: OptionalId = ""
     epoch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
-    act_id: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    act_id: OptionalId = ""
     by: Annotated[str, msgspec.Meta(max_length=40)] = ""
     text: Words = ""
     detail: Words = ""
     due: datetime | None = None
-    amount: Annotated[str, msgspec.Meta(pattern=r"^\d{1,9}(\.\d{1,2})?$")] | None = None
-    currency: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3})?$")] = ""
+    amount: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,2})?\Z")] | None = None
+    currency: Currency = ""
     redress: Literal["restitution", "goodwill"] = "restitution"
     cause: Words = ""
     improvement: Words = ""
@@ -150,22 +156,43 @@ class Message(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
+class BusEvent(msgspec.Struct, frozen=True):
+    """The envelope of EventBridge."""
+
+    type: Short = msgspec.field(name="detail-type")
+    detail: msgspec.Raw = msgspec.field()
+
+
 _message = msgspec.json.Decoder(Message)
+_bus_event = msgspec.json.Decoder(BusEvent)
+# What the parsers raise for a text that is no message. RecursionError: brackets within brackets, ten thousand deep.
+_NO_MESSAGE = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 def message(raw: bytes, epochs: Epochs, allowed: tuple[str, ...] = TYPES) -> Event:
     """Read one message and return its event; raises BadInput."""
-    if len(raw) > LARGEST:
-        why = f"larger than {LARGEST} bytes"
-        raise BadInput(why)
+    check_json(raw)
     try:
         envelope = _message.decode(raw)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _NO_MESSAGE as error:
         raise BadInput(str(error)) from error
     if envelope.type not in allowed:
         why = f"no such type; there are {', '.join(allowed)} - at `$.type`"
         raise BadInput(why)
     return data(envelope.type, bytes(envelope.data), epochs)
+
+
+def bus_event(raw: bytes, epochs: Epochs) -> Event:
+    """Read one event of the event bus, which carries a message in ``detail-type`` and ``detail``; raises BadInput."""
+    check_json(raw)
+    try:
+        envelope = _bus_event.decode(raw)
+    except _NO_MESSAGE as error:
+        raise BadInput(str(error)) from error
+    if envelope.type not in TYPES:
+        why = f"no such type; there are {', '.join(TYPES)} - at `$.detail-type`"
+        raise BadInput(why)
+    return data(envelope.type, bytes(envelope.detail), epochs)
 
 
 def data(kind: str, raw: bytes, epochs: Epochs) -> Event:
@@ -175,10 +202,32 @@ def data(kind: str, raw: bytes, epochs: Epochs) -> Event:
         given = msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
         raise BadInput(str(error).replace("`$", "`$.data")) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _NO_MESSAGE as error:
         raise BadInput(str(error)) from error
     event: Event = build(given, epochs)
     return event
+
+
+def check_json(raw: bytes) -> None:
+    """Refuse what is not JSON in UTF-8 of a sensible size, or gives one name twice: nobody could say which is meant.
+
+    Raises BadInput.
+    """
+    if len(raw) > LARGEST:
+        why = f"larger than {LARGEST} bytes"
+        raise BadInput(why)
+    try:
+        json.loads(raw.decode(), object_pairs_hook=_once_each)
+    except _NO_MESSAGE as error:
+        raise BadInput(str(error)) from error
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        why = f"`{twice[:60]}` stands twice in one object"
+        raise BadInput(why)
 
 
 def _refuse(why: str, field: str) -> BadInput:
@@ -189,6 +238,8 @@ def _instant(at: datetime, field: str) -> datetime:
     """Return an instant in UTC; one without an offset could mean any hour of the day."""
     if at.tzinfo is None:
         raise _refuse("a time needs its offset, such as Z or +02:00", field)
+    if at.year not in _YEARS:
+        raise _refuse(f"a time lies between {_YEARS[0]} and {_YEARS[-1]}", field)
     return at.astimezone(UTC)
 
 

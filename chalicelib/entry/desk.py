@@ -7,7 +7,8 @@ from chalicelib.journey.events import Event
 from chalicelib.pipeline import Handled, Pipeline
 from chalicelib.store.errors import Conflict
 
-_OUTSIDE = (Conflict, ClientError, BotoCoreError, OSError)
+#: What is raised while AWS cannot be had.
+OUTSIDE = (Conflict, ClientError, BotoCoreError, OSError)
 
 
 class Unavailable(Exception):
@@ -29,22 +30,23 @@ class Desk:
         """
         try:
             handled = self.pipeline.handle(event)
-        except _OUTSIDE as error:
-            self._keep(event, error)
+        except OUTSIDE:
+            self.keep(event)
             return None
         if handled.owed:
             self._wake(handled)
         return handled
 
-    def _keep(self, event: Event, cause: Exception) -> None:
+    def keep(self, event: Event) -> None:
+        """Keep an event for the worker, who commits it when the table is back; raises Unavailable."""
         try:
             self._queues.keep(event)
-        except _OUTSIDE:
-            raise Unavailable from cause
+        except OUTSIDE as error:
+            raise Unavailable from error
 
     def _wake(self, handled: Handled) -> None:
         """What is owed is in the table: should the message be lost, the reconciler performs it minutes later."""
         try:
             self._queues.wake(handled.owed[0].pk)
-        except _OUTSIDE:
+        except OUTSIDE:
             return

@@ -51,7 +51,7 @@ def take(body: str, worker: Worker) -> None:
     """Take one event of the mail service; raises BadInput when it is none. Mail that is not ours is passed over."""
     try:
         detail = _decoder.decode(body).detail
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadInput(str(error)) from error
     journey_id, key, kind = (_tag(detail.mail.tags, name) for name in ("journey", "effect", "kind"))
     if not journey_id or not key:

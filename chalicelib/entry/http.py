@@ -29,13 +29,19 @@ class BadForm(Exception):
     """A form that no browser sends for our pages."""
 
 
+def body(request: Any) -> bytes:
+    """Return the body of a request; raises ValueError for one that is not what its own gateway says it is."""
+    sent: bytes = request.raw_body or b""
+    return sent
+
+
 def form(request: Any) -> dict[str, str]:
     """Return the fields of a posted form, the last of each name; raises BadForm."""
-    body: bytes = request.raw_body or b""
-    if len(body) > _LARGEST_FORM:
-        raise BadForm
     try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        sent = body(request)
+        if len(sent) > _LARGEST_FORM:
+            raise BadForm
+        fields = parse_qs(sent.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
         raise BadForm from error
     return {name: values[-1] for name, values in fields.items()}
@@ -48,8 +54,8 @@ def query(request: Any, name: str) -> str:
 
 def page(name: str, brand: Brand, context: Mapping[str, Any], status: int = 200) -> Response:
     """Reply with a page."""
-    body, policy = rendering.page(name, brand, dict(context))
-    return Response(body, status_code=status, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
+    shown, policy = rendering.page(name, brand, dict(context))
+    return Response(shown, status_code=status, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
@@ -59,8 +65,8 @@ def json_reply(value: Any, status: int = 200) -> Response:
 
 def problem(status: int, title: str, detail: str, **more: str) -> Response:
     """Reply with a problem (RFC 9457) that says what was wrong."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-    return _json(body, status, "application/problem+json")
+    told = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return _json(told, status, "application/problem+json")
 
 
 def _json(value: Any, status: int, content_type: str) -> Response:

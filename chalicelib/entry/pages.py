@@ -1,7 +1,7 @@
 """The customer's pages: answer, proposal, opt-out. A GET changes nothing; only a press on the button does."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_hex
@@ -12,14 +12,15 @@ from chalice import Response
 
 from chalicelib.effects import letters, rendering
 from chalicelib.entry import http
-from chalicelib.entry.desk import Desk, Unavailable
-from chalicelib.journey.documents import SCALES, Documents, Question
-from chalicelib.journey.events import AnswerGiven, OptedOut, ProposalAnswered, Scope, Word
+from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
+from chalicelib.journey.documents import SCALES, Brand, Documents, Measure, Question, Settings
+from chalicelib.journey.events import AnswerGiven, Event, OptedOut, ProposalAnswered, Scope, Word
 from chalicelib.journey.state import Answer, Journey, Person, Recovery, Touch
 from chalicelib.links import BadLink, Link, Links, Purpose
 from chalicelib.pipeline import Handled, Pipeline
 
 _VIEW = re.compile(r"[0-9a-f]{32}")
+_RATING = re.compile(r"[0-9]{1,2}")
 _WORDS = 8_000
 _CHOICES = {
     "exceeds": "It exceeds what I expected",
@@ -56,39 +57,53 @@ class Pages:
         self._desk = desk
         self._links = links
         self._now = now
+        self._brand = LastBrand(desk.pipeline)
 
     # -- answering ---------------------------------------------------------------------------------------
 
     def show_answer(self, request: Any, token: str) -> Response:
         """Show the questions of a survey or check-in, with the rating of the link marked."""
-        visit = self._visit(token, "answer")
-        asked = _asked(visit) if visit else None
-        if visit is None or asked is None:
-            return self._bad_link()
-        return self._answer_page(visit, asked, {asked[0].measure: http.query(request, "r")}, token_hex(16))
+
+        def show(visit: Visit) -> Response | None:
+            asked = _asked(visit)
+            marked = {asked[0].measure: http.query(request, "r")} if asked else {}
+            return self._answer_page(visit, asked, marked, token_hex(16)) if asked else None
+
+        return self._open(token, "answer", show, lambda _: self._sorry({}))
 
     def give_answer(self, request: Any, token: str) -> Response:
         """Take an answer: a person pressed the button."""
-        visit = self._visit(token, "answer")
-        asked = _asked(visit) if visit else None
-        if visit is None or asked is None:
-            return self._bad_link()
         fields = _fields(request)
         view = _view(fields, token)
-        missing = [q for q in asked if q.required and _score(q, fields) is None]
-        if missing:
-            return self._answer_page(visit, asked, fields, view, missing=missing)
-        event = AnswerGiven(
+
+        def take(visit: Visit) -> Response | None:
+            asked = _asked(visit)
+            if asked is None:
+                return None
+            missing = [question for question in asked if question.required and _score(question.measure, fields) is None]
+            if missing:
+                return self._answer_page(visit, asked, fields, view, missing=missing)
+            event = self._answer(visit.link, fields, view, [question.measure for question in asked])
+            return self._hand_in(event, fields, lambda handled: _thanks(handled, view))
+
+        def keep(link: Link) -> Response:
+            """Nobody can say now what was asked: what stands on a scale is kept, and weighed by the worker."""
+            event = self._answer(link, fields, view, SCALES)
+            return self._keep(event, fields) if event.scores else self._sorry(fields)
+
+        return self._open(token, "answer", take, keep)
+
+    def _answer(self, link: Link, fields: dict[str, str], view: str, measures: Iterable[Measure]) -> AnswerGiven:
+        return AnswerGiven(
             event_id=f"answer/{view}",
             occurred_at=self._now(),
-            journey_id=visit.journey.id,
+            journey_id=link.journey_id,
             answer_id=view,
-            touch_id=visit.link.subject,
-            scores={q.measure: score for q in asked if (score := _score(q, fields)) is not None},
+            touch_id=link.subject,
+            scores={measure: score for measure in measures if (score := _score(measure, fields)) is not None},
             words=fields.get("words", "").strip()[:_WORDS],
             call_back=fields.get("call_back") == "yes",
         )
-        return self._hand_in(event, visit, fields, lambda handled: _thanks(handled, view))
 
     def _answer_page(
         self,
@@ -107,92 +122,144 @@ class Pages:
 
     def show_proposal(self, request: Any, token: str) -> Response:
         """Show what we propose, with the choice of the link marked."""
-        visit = self._visit(token, "proposal")
-        if visit is None or _proposed(visit) is None:
-            return self._bad_link()
-        return _proposal_page(visit, {"choice": http.query(request, "r")}, token_hex(16))
+
+        def show(visit: Visit) -> Response | None:
+            found = _proposed(visit)
+            return _proposal_page(visit, found, {"choice": http.query(request, "r")}, token_hex(16)) if found else None
+
+        return self._open(token, "proposal", show, lambda _: self._sorry({}))
 
     def answer_proposal(self, request: Any, token: str) -> Response:
         """Take the customer's word on a proposal."""
-        visit = self._visit(token, "proposal")
-        found = _proposed(visit) if visit else None
-        if visit is None or found is None:
-            return self._bad_link()
-        recovery, number = found
         fields = _fields(request)
         view = _view(fields, token)
         word = fields.get("choice", "")
-        if word not in get_args(Word):
-            return _proposal_page(visit, fields, view, errors=["Please choose one of the four."])
-        event = ProposalAnswered(
+
+        def take(visit: Visit) -> Response | None:
+            found = _proposed(visit)
+            if found is None:
+                return None
+            if word not in get_args(Word):
+                return _proposal_page(visit, found, fields, view, errors=["Please choose one of the four."])
+            event = self._word(visit.link, fields, view)
+            return self._hand_in(event, fields, lambda handled: _proposal_thanks(handled, word))
+
+        def keep(link: Link) -> Response:
+            return self._keep(self._word(link, fields, view), fields) if word in get_args(Word) else self._sorry(fields)
+
+        return self._open(token, "proposal", take, keep)
+
+    def _word(self, link: Link, fields: dict[str, str], view: str) -> ProposalAnswered:
+        recovery, _, number = link.subject.partition(".")
+        return ProposalAnswered(
             event_id=f"answer/{view}",
             occurred_at=self._now(),
-            journey_id=visit.journey.id,
+            journey_id=link.journey_id,
             answer_id=view,
-            recovery=recovery.number,
-            proposal=number,
-            word=word,  # type: ignore[arg-type]  # checked above
+            recovery=int(recovery),
+            proposal=int(number),
+            word=fields["choice"],  # type: ignore[arg-type]  # the caller has looked
             words=fields.get("comment", "").strip()[:_WORDS],
         )
-        return self._hand_in(event, visit, fields, lambda handled: _proposal_thanks(handled, word))
 
     # -- opting out --------------------------------------------------------------------------------------
 
     def show_opt_out(self, request: Any, token: str) -> Response:
         """Show the choices of opting out; opening the page opts nobody out."""
         del request
-        visit = self._visit(token, "opt_out")
-        if visit is None:
-            return self._bad_link()
-        return _opt_out_page(visit, token_hex(16))
+        return self._open(
+            token, "opt_out", lambda visit: _opt_out_page(visit, token_hex(16)), lambda _: self._sorry({})
+        )
 
     def opt_out(self, request: Any, token: str) -> Response:
         """Opt out: by the button of a mail program (RFC 8058, no page, no cookie) or by ours."""
-        visit = self._visit(token, "opt_out")
-        if visit is None:
-            return self._bad_link()
         fields = _fields(request)
-        scope = fields.get("scope", "asks")
-        event = OptedOut(
-            event_id=f"opted-out/{_view(fields, token)}/{scope}",
-            occurred_at=self._now(),
-            journey_id=visit.journey.id,
-            scope=scope if scope in get_args(Scope) else "asks",  # type: ignore[arg-type]
-        )
-        done = {"done": True, "done_message": _DONE[event.scope], "scope_options": [], "view": ""}
-        brand = visit.documents.settings.brand
-        return self._hand_in(event, visit, fields, lambda _: http.page("opt_out", brand, done))
+        scope: Scope = fields["scope"] if fields.get("scope") in get_args(Scope) else "asks"  # type: ignore[assignment]
+
+        def event(link: Link) -> OptedOut:
+            name = f"opted-out/{_view(fields, token)}/{scope}"
+            return OptedOut(event_id=name, occurred_at=self._now(), journey_id=link.journey_id, scope=scope)
+
+        def take(visit: Visit) -> Response:
+            done = {"done": True, "done_message": _DONE[scope], "scope_options": [], "view": ""}
+            brand = visit.documents.settings.brand
+            return self._hand_in(event(visit.link), fields, lambda _: http.page("opt_out", brand, done))
+
+        return self._open(token, "opt_out", take, lambda link: self._keep(event(link), fields))
 
     # -- what they share ---------------------------------------------------------------------------------
 
-    def _visit(self, token: str, purpose: Purpose) -> Visit | None:
-        """Return what a link is about, or None for a bad one: all bad links look the same from outside."""
-        return visit(token, purpose, self._links, self._desk.pipeline, self._now())
+    def _open(
+        self,
+        token: str,
+        purpose: Purpose,
+        show: Callable[[Visit], Response | None],
+        without_table: Callable[[Link], Response],
+    ) -> Response:
+        """Go on with what a link is about, or with the link alone while the table cannot be read.
+
+        All bad links look the same from outside, those to what is not there included.
+        """
+        try:
+            link = self._links.read(token, purpose, self._now())
+        except BadLink:
+            return self._bad_link()
+        try:
+            visit = visited(link, self._desk.pipeline, self._now())
+        except OUTSIDE:
+            return without_table(link)
+        shown = show(visit) if visit else None
+        return self._bad_link() if shown is None else shown
 
     def _bad_link(self) -> Response:
-        settings = self._desk.pipeline.documents.for_journey(Journey(id=""), self._now()).settings
-        return http.page("bad_link", settings.brand, {}, status=404)
+        return http.page("bad_link", self._brand(self._now()), {}, status=404)
 
-    def _hand_in(
-        self, event: Any, visit: Visit, fields: dict[str, str], show: Callable[[Handled], Response]
-    ) -> Response:
+    def _hand_in(self, event: Event, fields: dict[str, str], show: Callable[[Handled], Response]) -> Response:
         """Commit it, else keep it, else give the customer their words back."""
-        brand = visit.documents.settings.brand
         try:
             handled = self._desk.hand_in(event)
         except Unavailable:
-            return http.page("sorry", brand, _given_back(fields), status=503)
-        if handled is None:
-            return http.page("received", brand, {}, status=202)
-        return show(handled)
+            return self._sorry(fields)
+        return self._received() if handled is None else show(handled)
+
+    def _keep(self, event: Event, fields: dict[str, str]) -> Response:
+        try:
+            self._desk.keep(event)
+        except Unavailable:
+            return self._sorry(fields)
+        return self._received()
+
+    def _received(self) -> Response:
+        return http.page("received", self._brand(self._now()), {}, status=202)
+
+    def _sorry(self, fields: dict[str, str]) -> Response:
+        return http.page("sorry", self._brand(self._now()), given_back(fields), status=503)
 
 
-def visit(token: str, purpose: Purpose, links: Links, pipeline: Pipeline, now: datetime) -> Visit | None:
-    """Return what a good link is about, or None."""
-    try:
-        link = links.read(token, purpose, now)
-    except BadLink:
-        return None
+class LastBrand:
+    """How the company looks, or looked when that could last be read, or as it ships."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        """Keep where to read it."""
+        self._documents = pipeline.documents
+        self._last: Brand | None = None
+
+    def __call__(self, now: datetime) -> Brand:
+        """Return the brand that a page shows now, whatever can be read."""
+        try:
+            self._last = self._read(self._documents.active("settings", now))
+        except OUTSIDE:
+            self._last = self._last or self._read(0)
+        return self._last
+
+    def _read(self, version: int) -> Brand:
+        settings = self._documents.version("settings", version)
+        assert isinstance(settings, Settings)  # noqa: S101 - the document of that kind
+        return settings.brand
+
+
+def visited(link: Link, pipeline: Pipeline, now: datetime) -> Visit | None:
+    """Return what a good link is about, or None for what is not there."""
     journey = pipeline.table.journey(link.journey_id).value
     person = pipeline.table.person(journey.person_id).value
     if not person.id:
@@ -228,11 +295,11 @@ def _asked(visit: Visit) -> tuple[Question, ...] | None:
     return step.ask if step else None
 
 
-def _score(question: Question, fields: dict[str, str]) -> int | None:
+def _score(measure: Measure, fields: dict[str, str]) -> int | None:
     """Return a rating that is on its scale, or None."""
-    low, high = SCALES[question.measure]
-    given = fields.get(question.measure, "")
-    return int(given) if given.isascii() and given.isdecimal() and low <= int(given[:3]) <= high else None
+    low, high = SCALES[measure]
+    given = fields.get(measure, "")
+    return int(given) if _RATING.fullmatch(given) and low <= int(given) <= high else None
 
 
 def _answering(
@@ -336,11 +403,14 @@ def _proposed(visit: Visit) -> tuple[Recovery, int] | None:
     return None
 
 
-def _proposal_page(visit: Visit, fields: dict[str, str], view: str, errors: list[str] | None = None) -> Response:
-    found = _proposed(visit)
-    if found is None:
-        raise BadLink
-    recovery, number = found
+def _proposal_page(
+    visit: Visit,
+    proposed: tuple[Recovery, int],
+    fields: dict[str, str],
+    view: str,
+    errors: list[str] | None = None,
+) -> Response:
+    recovery, number = proposed
     proposal = recovery.proposals[number - 1]
     zone = rendering.customer_zone(visit.person, visit.documents)
     chosen = fields.get("choice", "")
@@ -382,7 +452,7 @@ def _opt_out_page(visit: Visit, view: str) -> Response:
     return http.page("opt_out", visit.documents.settings.brand, context)
 
 
-def _given_back(fields: dict[str, str]) -> dict[str, Any]:
+def given_back(fields: dict[str, str]) -> dict[str, Any]:
     """Show the customer what they wrote, and carry it in the form, so that no word is lost."""
     shown = [{"label": name.replace("_", " ").capitalize(), "value": fields[name]} for name in fields if name != "view"]
     hidden = [{"name": name, "value": value} for name, value in fields.items() if name != "view"]

@@ -48,16 +48,12 @@ class Consumer:
         """Read one of our own events, or an event of the bus (``detail-type`` and ``detail``)."""
         try:
             told = json.loads(body)
-        except ValueError as error:
-            message = f"no JSON: {error}"
-            raise decode.BadInput(message) from error
-        if isinstance(told, dict) and "detail-type" in told:
-            envelope = {"type": told["detail-type"], "data": told.get("detail")}
-            return decode.message(json.dumps(envelope).encode(), self._epochs)
-        try:
+            if isinstance(told, dict) and "detail-type" in told:
+                return decode.bus_event(body.encode(), self._epochs)
             return events.load(body)
-        except msgspec.ValidationError as error:
-            raise decode.BadInput(str(error)) from error
+        except (ValueError, RecursionError, msgspec.DecodeError) as error:
+            message = f"neither an event of ours nor of the bus: {error}"
+            raise decode.BadInput(message) from error
 
     def work(self, records: Records) -> None:
         """Perform what a journey or person owes since a page or call committed."""

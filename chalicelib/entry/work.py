@@ -3,7 +3,7 @@
 The link is bound to the journey and to the member of staff, and expires. The console will take this over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, time
 from secrets import token_hex
 from typing import Any, get_args
@@ -14,14 +14,14 @@ from chalice import Response
 from chalicelib.effects import letters, rendering
 from chalicelib.entry import http, pages
 from chalicelib.entry.decode import BadInput, Epochs, data
-from chalicelib.entry.desk import Desk, Unavailable
+from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
 from chalicelib.journey import clock, playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.documents import Act, StaffMember
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.events import StaffActed
 from chalicelib.journey.state import Journey, Recovery
-from chalicelib.links import Links
+from chalicelib.links import BadLink, Links
 from chalicelib.store.table import Fact
 
 _SAYS = {
@@ -44,33 +44,43 @@ class Work:
         self._links = links
         self._epochs = epochs
         self._now = now
+        self._brand = pages.LastBrand(desk.pipeline)
 
     def show(self, request: Any, token: str) -> Response:
         """Show the recovery."""
         del request
-        found = self._open(token)
-        return self._bad_link() if found is None else self._page(*found, notice=None, errors=[])
+        return self._with(token, {}, lambda visit, member: self._page(visit, member))
 
     def act(self, request: Any, token: str) -> Response:
         """Do one act; the page shows what came of it."""
-        found = self._open(token)
-        if found is None:
-            return self._bad_link()
-        visit, member = found
         try:
             fields = http.form(request)
-            handled = self._desk.hand_in(self._event(fields, visit.journey, member))
-        except (ActRefused, BadInput) as error:
-            return self._page(visit, member, notice=None, errors=[str(error).split(" - at ")[0]], status=409)
         except http.BadForm:
-            return self._page(visit, member, notice=None, errors=["That form was not ours."], status=400)
-        except Unavailable:
-            brand = visit.documents.settings.brand
-            return http.page("sorry", brand, {"fields": [], "hidden": [], "view": "", "action": ""}, status=503)
+            errors = ["That form was not ours."]
+            return self._with(token, {}, lambda visit, member: self._page(visit, member, errors=errors, status=400))
+        return self._with(token, fields, lambda visit, member: self._do(fields, token, visit, member))
+
+    def _do(self, fields: dict[str, str], token: str, visit: pages.Visit, member: StaffMember) -> Response:
+        try:
+            handled = self._desk.hand_in(self._event(fields, visit.journey, member))
+        except ActRefused as error:
+            return self._page(visit, member, errors=[error.explanation], status=409)
+        except BadInput as error:
+            return self._page(visit, member, errors=[str(error).split(" - at ")[0]], status=422)
         if handled is None:
             return http.page("received", visit.documents.settings.brand, {}, status=202)
-        again = self._open(token) or found
-        return self._page(*again, notice=_SAYS.get(fields.get("act", ""), ""), errors=[])
+        done = _SAYS.get(fields.get("act", ""), "")
+        return self._with(token, {}, lambda again, member: self._page(again, member, notice=done))
+
+    def _with(
+        self, token: str, fields: dict[str, str], show: Callable[[pages.Visit, StaffMember], Response]
+    ) -> Response:
+        """Go on with what a link is about; while nothing can be had, give the form back."""
+        try:
+            found = self._open(token)
+            return show(*found) if found else http.page("bad_link", self._brand(self._now()), {}, status=404)
+        except (Unavailable, *OUTSIDE):
+            return http.page("sorry", self._brand(self._now()), pages.given_back(fields), status=503)
 
     def _event(self, fields: dict[str, str], journey: Journey, member: StaffMember) -> StaffActed:
         """Read a form as the same message that the API takes, so that one place checks it."""
@@ -108,15 +118,22 @@ class Work:
         return self._desk.pipeline.documents.for_journey(Journey(id=""), self._now())
 
     def _open(self, token: str) -> tuple[pages.Visit, StaffMember] | None:
-        visit = pages.visit(token, "work", self._links, self._desk.pipeline, self._now())
+        try:
+            link = self._links.read(token, "work", self._now())
+        except BadLink:
+            return None
+        visit = pages.visited(link, self._desk.pipeline, self._now())
         member = visit.documents.staff.member(visit.link.subject) if visit else None
         return (visit, member) if visit and member else None
 
-    def _bad_link(self) -> Response:
-        return http.page("bad_link", self._documents().settings.brand, {}, status=404)
-
     def _page(
-        self, visit: pages.Visit, member: StaffMember, *, notice: str | None, errors: list[str], status: int = 200
+        self,
+        visit: pages.Visit,
+        member: StaffMember,
+        *,
+        notice: str | None = None,
+        errors: Sequence[str] = (),
+        status: int = 200,
     ) -> Response:
         facts = self._desk.pipeline.table.facts(f"J#{visit.journey.id}")
         zone = letters.staff_zone(member, visit.documents)
@@ -131,7 +148,7 @@ class Work:
             "timeline": [{"at": _short(fact.at, zone), "text": describe(fact, visit)} for fact in facts],
             "forms": _forms(visit, recovery),
             "notice": notice,
-            "errors": errors,
+            "errors": list(errors),
             "view": token_hex(16),
             "action": "",
         }

@@ -14,8 +14,9 @@ import msgspec
 from chalicelib.journey.errors import BadDocument
 
 _ISO = re.compile(
-    r"P(?:(?P<business>\d+)BD|(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?)",
+    # At most five digits: added to any instant, the sum is still a date.
+    r"P(?:(?P<business>[0-9]{1,5})BD|(?:(?P<weeks>[0-9]{1,5})W)?(?:(?P<days>[0-9]{1,5})D)?"
+    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,5})H)?(?:(?P<minutes>[0-9]{1,5})M)?(?:(?P<seconds>[0-9]{1,8})S)?)?)",
 )
 #: No promise or search in a calendar looks further than this many days ahead.
 _HORIZON = 3_660

@@ -34,6 +34,7 @@ def decide(journey: Journey, person: Person, event: e.JourneyEvent, documents: D
     _apply(turn)
     if turn.changed:
         _unpark(turn)
+        _close_watch(turn)
         _settle_wake(turn, before=journey.wake_at)
     return turn.decision()
 
@@ -295,7 +296,6 @@ def _ring(turn: Turn) -> None:
     cadence.ring(turn)
     playbook.ring(turn)
     _close_asking(turn)
-    _close_watch(turn)
 
 
 def _close_asking(turn: Turn) -> None:
@@ -426,7 +426,6 @@ def _not_sent(turn: Turn) -> None:
     turn.person = budget.refund(turn.person, touch, turn.journey)
     _find_another_way(turn, touch, event.reason)
     _close_asking(turn)
-    _close_watch(turn)
 
 
 def _find_another_way(turn: Turn, touch: Touch, reason: str) -> None:
@@ -571,6 +570,8 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(BORN, e.FailureLogged, _DUPLICATE),
     **_rows(OPEN, e.CaseReopened, _reopen),
     **_rows(OUTCOMES, e.CaseReopened, _OVER),
+    # Silence about a resolution that was undone says nothing; its late answers belong to the journey that follows.
+    (Stage.UNKNOWN, e.CaseReopened): _reopen,
     **_rows(OPEN, e.CaseWithdrawn, _withdraw),
     **_rows(OUTCOMES, e.CaseWithdrawn, _OVER),
     **_rows(OPEN, e.AnswerGiven, _weigh_answer),

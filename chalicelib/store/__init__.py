@@ -13,7 +13,8 @@ One table, two string keys. What stands where:
 ``P#<person>``        ``J#<journey>``         the person's journeys, open or not
 ``ADDRESS#<sha256>``  ``SUPPRESSED``          an address that gets no mail, and why
 ``CASE#<source>#<id>``  ``STATE``             the epochs of a case, for sources that do not number them
-``DOC#<kind>``        ``V#<number>``, ``ACTIVE``  the documents
+``DOC#<kind>``        ``V#<number>``          the versions of a document
+``DOC``               ``ACTIVE``              which version of each kind is active, and which is the newest
 ====================  ======================  ====================================================================
 
 Index ``due``: ``due_shard`` and ``due_at``, on states that wait and effects that are owed; nothing else is in it, so

@@ -29,6 +29,15 @@ def _read(kind: str, raw: bytes) -> Document:
     return documents.read(kind, raw)
 
 
+#: One item for all kinds, so that a decision finds every active version with one read.
+_POINTERS = items.key("DOC", "ACTIVE")
+
+
+def _number(item: dict[str, Any], name: str) -> int:
+    """Return a version number; 0 is the document that ships."""
+    return int(item[name]["N"]) if name in item else 0
+
+
 class DocumentStore:
     """Reads and keeps documents. Version 0 is the one that ships: it holds until a lead stores another."""
 
@@ -38,7 +47,7 @@ class DocumentStore:
         self._table = table
         self._boundary = boundary
         self._versions: dict[tuple[str, int], Document] = {}
-        self._active: dict[str, tuple[datetime, int]] = {}
+        self._active: tuple[datetime, dict[str, int]] | None = None
 
     def for_journey(self, journey: Journey, now: datetime) -> Documents:
         """Return the cadence and playbook that the journey pinned (or today's, when it begins) and today's others."""
@@ -72,17 +81,18 @@ class DocumentStore:
 
     def active(self, kind: str, now: datetime) -> int:
         """Return the number of the active version, as of at most a minute ago."""
-        known = self._active.get(kind)
+        known = self._active
         if known is None or not known[0] <= now < known[0] + _ACTIVE_FOR:
-            known = (now, self._read_active(kind)[0])
-            self._active[kind] = known
-        return known[1]
+            pointers = self._pointers()
+            known = (now, {one: _number(pointers, f"{one}_active") for one in documents.KINDS})
+            self._active = known
+        return known[1][kind]
 
-    def _read_active(self, kind: str) -> tuple[int, int]:
-        """Return the active version and the newest one."""
-        key = items.key(f"DOC#{kind}", "ACTIVE")
-        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        return (int(item["active"]["N"]), int(item["newest"]["N"])) if item else (0, 0)
+    def _pointers(self) -> dict[str, Any]:
+        """Return the one item that says, for each kind, which version is active and which is the newest."""
+        answer = self._client.get_item(TableName=self._table, Key=_POINTERS, ConsistentRead=True)
+        found: dict[str, Any] = answer.get("Item", {})
+        return found
 
     def put(self, kind: str, raw: bytes, now: datetime, *, by: str, activate: bool) -> int:
         """Check and store a new version and, if asked, make it the active one; returns its number.
@@ -90,8 +100,9 @@ class DocumentStore:
         Raises BadDocument, naming the field, before anything is stored; Conflict when another version came first.
         """
         documents.read(kind, raw)
-        active, newest = self._read_active(kind)
-        number = newest + 1
+        pointers = self._pointers()
+        newest = _number(pointers, f"{kind}_newest")
+        active, number = _number(pointers, f"{kind}_active"), newest + 1
         version = {
             **items.key(f"DOC#{kind}", f"V#{number:08d}"),
             "body": {"B": raw},
@@ -99,27 +110,30 @@ class DocumentStore:
             "at": {"S": items.instant(now)},
         }
         self._write(kind, number if activate else active, newest, number, version)
-        self._active.pop(kind, None)
+        self._active = None
         return number
 
     def activate(self, kind: str, number: int) -> None:
         """Make a stored version (or 0, the shipped one) the active one; raises KeyError when there is none."""
         self.raw(kind, number)
-        _, newest = self._read_active(kind)
+        newest = _number(self._pointers(), f"{kind}_newest")
         self._write(kind, number, newest, newest, None)
-        self._active.pop(kind, None)
+        self._active = None
 
     def _write(self, kind: str, active: int, before: int, newest: int, version: dict[str, Any] | None) -> None:
-        pointer = {
-            **items.key(f"DOC#{kind}", "ACTIVE"),
-            "active": {"N": str(active)},
-            "newest": {"N": str(newest)},
+        point = {
+            "TableName": self._table,
+            "Key": _POINTERS,
+            "UpdateExpression": "SET #active = :active, #newest = :newest",
+            "ConditionExpression": "attribute_not_exists(#newest) OR #newest = :before",
+            "ExpressionAttributeNames": {"#active": f"{kind}_active", "#newest": f"{kind}_newest"},
+            "ExpressionAttributeValues": {
+                ":active": {"N": str(active)},
+                ":newest": {"N": str(newest)},
+                ":before": {"N": str(before)},
+            },
         }
-        condition = {
-            "ConditionExpression": "attribute_not_exists(pk) OR newest = :before",
-            "ExpressionAttributeValues": {":before": {"N": str(before)}},
-        }
-        actions: list[dict[str, Any]] = [{"Put": {"TableName": self._table, "Item": pointer, **condition}}]
+        actions: list[dict[str, Any]] = [{"Update": point}]
         if version is not None:
             unused = "attribute_not_exists(pk)"
             actions.append({"Put": {"TableName": self._table, "Item": version, "ConditionExpression": unused}})

@@ -1,0 +1,141 @@
+"""The stories that every fault is tried on: a survey, a recovery, three ways of silence."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from tests.faults.world import DAY, HOUR, MINUTE, Mail, World
+
+PAT = {"customer_id": "c-1", "email": "pat@example.org", "first_name": "Pat", "time_zone": "America/New_York"}
+GONE = {**PAT, "email": "bounce@simulator.amazonses.com"}
+
+
+def survey(world: World) -> None:
+    """Resolved, asked, reminded, content, asked again, bought again: loyal."""
+    world.reactions = {
+        "reminder": lambda mail: world.once("content", HOUR, lambda: _content(world, mail)),
+        "first_return": lambda mail: world.once("back", HOUR, lambda: _comes_back(world, mail)),
+    }
+    world.resolve("lamp", PAT)
+
+
+def _content(world: World, mail: Mail) -> None:
+    world.answer(mail, "Quick and kind", csat=5, solved=1)
+
+
+def _comes_back(world: World, mail: Mail) -> None:
+    world.answer(mail, "I shall be back", come_back=5)
+    world.later(2 * DAY, lambda: world.buy(PAT, "order-7"))
+
+
+def recovery(world: World) -> None:
+    """A bad answer, put right step by step, accepted, checked, bought again: loyal."""
+    world.reactions = {
+        "survey": lambda mail: world.once("bad", HOUR, lambda: world.answer(mail, "Still broken", csat=2)),
+        "notice-recovery-1-": lambda mail: world.once("work", HOUR, lambda: _work(world, "lamp")),
+        "proposal-1": lambda mail: world.once("word", HOUR, lambda: _accept(world, mail)),
+        "notice-proposal-": lambda mail: world.once("deliver", HOUR, lambda: _deliver(world, "lamp")),
+        "fix_holds": lambda mail: world.once("fix", HOUR, lambda: world.answer(mail, "It holds", solved=1)),
+        "recovery_rating": lambda mail: world.once(
+            "rating", HOUR, lambda: world.answer(mail, "Well done", csat=5, heard=5, fair=4)
+        ),
+        "first_return": lambda mail: world.once("back", HOUR, lambda: _comes_back(world, mail)),
+    }
+    world.resolve("lamp", PAT)
+
+
+def _work(world: World, name: str) -> None:
+    world.acts(
+        name,
+        {"act": "take"},
+        {"act": "apologise", "text": "I am sorry that the lamp failed you."},
+        {"act": "propose", "text": "A new lamp by Friday."},
+        every=20 * MINUTE,
+    )
+
+
+def _accept(world: World, mail: Mail) -> None:
+    fields = {"choice": "meets", "comment": "Friday is fine"}
+    world.press(mail.path("p"), fields, "Friday is fine", "lamp")
+
+
+def _deliver(world: World, name: str) -> None:
+    world.acts(
+        name,
+        {"act": "deliver", "amount": "25.00", "currency": "USD"},
+        {"act": "thank", "text": "Thank you for telling us."},
+        {"act": "debrief", "cause": "a bad batch", "improvement": "lamps are tested"},
+        {"act": "close"},
+        every=20 * MINUTE,
+    )
+
+
+def opt_out(world: World) -> None:
+    """A customer with an open recovery and a second journey wants no mail at all; the recovery ends another way."""
+    world.reactions = {
+        "survey": lambda mail: world.once("bad", HOUR, lambda: world.answer(mail, "Never again", csat=1)),
+        "acknowledgement-1": lambda mail: world.once("enough", 10 * MINUTE, lambda: _no_mail(world, mail)),
+        "notice-recovery-1-": lambda mail: world.once("work", HOUR, lambda: _by_phone(world, "lamp")),
+    }
+    world.resolve("lamp", PAT)
+    world.later(DAY + 30 * MINUTE, lambda: world.resolve("desk", PAT, epoch=1))
+
+
+def _no_mail(world: World, mail: Mail) -> None:
+    world.press(mail.path("o"), {"scope": "everything"})
+
+
+def _by_phone(world: World, name: str) -> None:
+    """Nothing can be mailed: the proposal gets no word, and is carried out after three days all the same."""
+    steps = ({"act": "take"}, {"act": "apologise"}, {"act": "propose", "text": "We collect it and refund you."})
+    world.acts(name, *steps, every=20 * MINUTE)
+    world.later(4 * DAY, lambda: _deliver(world, name))
+
+
+def one_click(world: World) -> None:
+    """The button of a mail program opts out of asks: both journeys end, and their reminders never go."""
+    world.reactions = {"survey": lambda mail: world.once("click", HOUR, lambda: _click(world, mail))}
+    world.resolve("lamp", PAT)
+    world.later(DAY + 30 * MINUTE, lambda: world.resolve("desk", PAT, epoch=1))
+
+
+def _click(world: World, mail: Mail) -> None:
+    world.press(mail.path("o"), {"List-Unsubscribe": "One-Click"})
+
+
+def bounce(world: World) -> None:
+    """The acknowledgement of a remark comes back: the other journey ends, the recovery goes on another way."""
+    world.reactions = {"notice-recovery-1-": lambda mail: world.once("work", HOUR, lambda: _by_phone(world, "queue"))}
+    world.resolve("lamp", GONE, epoch=1)
+    world.later(HOUR, lambda: world.remark("queue", GONE, "Nobody served me for an hour"))
+
+
+class Story(NamedTuple):
+    """A story; ``crossings`` is how many boundaries it crosses when nothing fails, with SES's events and without."""
+
+    play: Callable[[World], None]
+    crossings: int
+    without_events: int
+
+
+STORIES: dict[str, Story] = {
+    "survey": Story(survey, 0, 0),
+    "recovery": Story(recovery, 0, 0),
+    "opt-out": Story(opt_out, 0, 0),
+    "one-click": Story(one_click, 0, 0),
+    "bounce": Story(bounce, 0, 0),
+}
+
+
+def lived(name: str, faults: dict[int, str], *, events: bool = True) -> World:
+    """Return the world after that story, with those faults."""
+    world = World(faults, events=events)
+    STORIES[name].play(world)
+    world.live()
+    return world
+
+
+@cache
+def clean(name: str, *, events: bool = True) -> World:
+    """Return the world after that story when nothing fails."""
+    return lived(name, {}, events=events)
