@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.effects import rendering
-from chalicelib.effects.message import Body, Envelope
+from chalicelib.effects.envelope import Body, Envelope
 from chalicelib.journey import playbook
 from chalicelib.journey.documents import SCALES, Documents, Question, StaffMember
 from chalicelib.journey.effects import NotifyStaff

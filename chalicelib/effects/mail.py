@@ -12,9 +12,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.boundary import Boundary, straight
+from chalicelib.effects.envelope import Body, Envelope
 from chalicelib.effects.errors import MailRefused, MailThrottled, MailUnknown
 from chalicelib.effects.letters import Letters
-from chalicelib.effects.message import Body, Envelope, request
+from chalicelib.effects.message import request
 from chalicelib.journey import budget, clock
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import NotifyStaff, SendMail
@@ -112,12 +113,24 @@ class Mailer:
             self._table.settle(owed)
             return
         verdict = self._weigh(touch, journey.value, person.value, documents, now)
-        if isinstance(verdict, budget.Wait):
-            self._handle(_deferred(effect, owed, verdict, now), owed)
-        elif isinstance(verdict, budget.Drop):
-            self._handle(self._not_sent(effect, verdict.reason), owed)
-        else:
+        if isinstance(verdict, budget.Send):
             self._claim_and_send(owed, touch, journey, person, documents)
+        elif owed.attempt:
+            self._leave_unknown(owed, effect, verdict)
+        elif isinstance(verdict, budget.Wait):
+            self._handle(_deferred(effect, owed, verdict, now), owed)
+        else:
+            self._handle(self._not_sent(effect, verdict.reason), owed)
+
+    def _leave_unknown(self, owed: Owed, effect: SendMail, verdict: budget.Wait | budget.Drop) -> None:
+        """A mail that may have gone out already must wait, or may not be sent once more.
+
+        It waits as it is, for planned anew it would forget that attempt; and what stopped it now did not stop it then.
+        """
+        if isinstance(verdict, budget.Wait):
+            self._table.postpone(owed, verdict.until)
+        else:
+            self._handle(self._not_sent(effect, "unknown_outcome"), owed)
 
     def _weigh(
         self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime
@@ -159,9 +172,12 @@ class Mailer:
     # -- notices -----------------------------------------------------------------------------------------
 
     def send_notice(self, owed: Owed, notice: NotifyStaff) -> None:
-        """Send one notice to one member of staff; one who has left the directory is told nothing."""
+        """Send one notice to one member of staff; one who has left the directory is told nothing.
+
+        A notice of which nothing is heard is sent again and again: who else could be told that nobody was told?
+        """
         if owed.status == "claimed":
-            self._reconcile(owed, lambda: self._table.settle(owed))
+            self._reconcile(owed)
             return
         now = self._now()
         journey = self._table.journey(notice.journey_id).value
@@ -193,8 +209,8 @@ class Mailer:
 
     # -- an unknown outcome ------------------------------------------------------------------------------
 
-    def _reconcile(self, owed: Owed, give_up: Callable[[], object]) -> None:
-        """A claim on which nothing was heard in time: send once more, or give it up to a person.
+    def _reconcile(self, owed: Owed, give_up: Callable[[], object] | None = None) -> None:
+        """A claim on which nothing was heard in time: send once more, or give it up to a person after enough attempts.
 
         The instant to look at a claim again is in the sparse index, so nobody comes here before the grace time is over.
         """
@@ -202,7 +218,7 @@ class Mailer:
         documents = self._documents.for_journey(Journey(id=""), now)
         if now < owed.since + clock.elapsed(documents.settings.mail.settle_within):
             return
-        if owed.attempt + 1 < documents.settings.mail.attempts_max:
+        if give_up is None or owed.attempt + 1 < documents.settings.mail.attempts_max:
             # The next round of the reconciler, or this one's owner, finds it owed again.
             self._table.release(owed, now, attempt=owed.attempt + 1)
         else:

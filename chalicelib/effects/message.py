@@ -1,7 +1,6 @@
 """A mail as it goes over the wire: parts, headers, tags."""
 
 import re
-from datetime import datetime
 from email.charset import QP, Charset
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
@@ -9,41 +8,13 @@ from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
 from typing import Any
 
-import msgspec
+from chalicelib.effects.envelope import Body, Envelope
 
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 #: RFC 5322 asks for lines under 998 octets; a header is folded well before.
 _SUBJECT_LENGTH = 200
-
-
-class Body(msgspec.Struct, frozen=True):
-    """What a template renders to."""
-
-    subject: str
-    text: str
-    html: str
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    """Everything of a mail but its words.
-
-    ``unsubscribe_url`` is set for asks and news (RFC 8058). ``thread`` is the id that all mails of one conversation
-    refer to.
-    """
-
-    to: str
-    to_name: str
-    sender_name: str
-    sender: str
-    reply_to: str
-    message_id: str
-    thread: str
-    date: datetime
-    kind: str
-    tags: tuple[tuple[str, str], ...]
-    unsubscribe_url: str = ""
 
 
 def one_line(text: str) -> str:

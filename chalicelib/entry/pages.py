@@ -13,7 +13,7 @@ from chalice import Response
 from chalicelib.effects import letters, rendering
 from chalicelib.entry import http
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
-from chalicelib.journey.documents import SCALES, Brand, Documents, Measure, Question, Settings
+from chalicelib.journey.documents import SCALES, Brand, Documents, Question, Settings
 from chalicelib.journey.events import AnswerGiven, Event, OptedOut, ProposalAnswered, Scope, Word
 from chalicelib.journey.state import Answer, Journey, Person, Recovery, Touch
 from chalicelib.links import BadLink, Link, Links, Purpose
@@ -66,7 +66,7 @@ class Pages:
 
         def show(visit: Visit) -> Response | None:
             asked = _asked(visit)
-            marked = {asked[0].measure: http.query(request, "r")} if asked else {}
+            marked: dict[str, str] = {asked[0].measure: http.query(request, "r")} if asked else {}
             return self._answer_page(visit, asked, marked, token_hex(16)) if asked else None
 
         return self._open(token, "answer", show, lambda _: self._sorry({}))
@@ -93,7 +93,7 @@ class Pages:
 
         return self._open(token, "answer", take, keep)
 
-    def _answer(self, link: Link, fields: dict[str, str], view: str, measures: Iterable[Measure]) -> AnswerGiven:
+    def _answer(self, link: Link, fields: dict[str, str], view: str, measures: Iterable[str]) -> AnswerGiven:
         return AnswerGiven(
             event_id=f"answer/{view}",
             occurred_at=self._now(),
@@ -295,7 +295,7 @@ def _asked(visit: Visit) -> tuple[Question, ...] | None:
     return step.ask if step else None
 
 
-def _score(measure: Measure, fields: dict[str, str]) -> int | None:
+def _score(measure: str, fields: dict[str, str]) -> int | None:
     """Return a rating that is on its scale, or None."""
     low, high = SCALES[measure]
     given = fields.get(measure, "")

@@ -49,7 +49,7 @@ class Work:
     def show(self, request: Any, token: str) -> Response:
         """Show the recovery."""
         del request
-        return self._with(token, {}, lambda visit, member: self._page(visit, member))
+        return self._with(token, {}, self._page)
 
     def act(self, request: Any, token: str) -> Response:
         """Do one act; the page shows what came of it."""
@@ -69,8 +69,14 @@ class Work:
             return self._page(visit, member, errors=[str(error).split(" - at ")[0]], status=422)
         if handled is None:
             return http.page("received", visit.documents.settings.brand, {}, status=202)
-        done = _SAYS.get(fields.get("act", ""), "")
-        return self._with(token, {}, lambda again, member: self._page(again, member, notice=done))
+        return self._page(*self._again(token, visit, member), notice=_SAYS.get(fields.get("act", ""), ""))
+
+    def _again(self, token: str, visit: pages.Visit, member: StaffMember) -> tuple[pages.Visit, StaffMember]:
+        """Return the recovery as it is after an act; as it was before, when just now it cannot be read."""
+        try:
+            return self._open(token) or (visit, member)
+        except OUTSIDE:
+            return visit, member
 
     def _with(
         self, token: str, fields: dict[str, str], show: Callable[[pages.Visit, StaffMember], Response]

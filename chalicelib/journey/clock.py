@@ -4,9 +4,10 @@ All instants are aware datetimes. Nothing here reads a clock.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import count
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,6 +21,8 @@ _ISO = re.compile(
 )
 #: No promise or search in a calendar looks further than this many days ahead.
 _HORIZON = 3_660
+#: Clocks change at whole seconds.
+_SECOND = timedelta(seconds=1)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -75,26 +78,60 @@ class Window(msgspec.Struct, frozen=True):
     start: time
     end: time
 
+    def contains(self, instant: datetime, where: ZoneInfo) -> bool:
+        """Say whether that instant lies inside these hours there."""
+        return self.start <= instant.astimezone(where).time() < self.end
+
     def next_inside(self, instant: datetime, where: ZoneInfo) -> datetime:
         """Return the first instant at or after ``instant`` that lies inside these hours there.
 
-        A start that a daylight-saving change skips becomes the first instant after the gap; one that
-        comes twice is the first of the two, so nothing is sent twice and nothing is skipped.
+        A start that a daylight-saving change skips becomes the first instant after the gap; hours that come
+        twice are hours both times.
         """
-        local = instant.astimezone(where)
-        if self.start <= local.time() < self.end:
+        if self.contains(instant, where):
             return instant
-        day = local.date() if local.time() < self.start else local.date() + timedelta(days=1)
-        opening = _at(day, self.start, where)
-        # An hour skipped at local midnight may push an opening past a very short window: take the next day.
-        if not self.start <= opening.astimezone(where).time() < self.end:
-            opening = _at(day + timedelta(days=1), self.start, where)
-        return max(opening, instant)
+        return next(at for at in _boundaries(instant, self.start, where) if self.contains(at, where))
+
+    def next_outside(self, instant: datetime, where: ZoneInfo) -> datetime:
+        """Return the first instant after ``instant``, which lies inside these hours, that no longer does."""
+        return next(at for at in _boundaries(instant, self.end, where) if not self.contains(at, where))
+
+
+def _boundaries(after: datetime, wall: time, where: ZoneInfo) -> Iterator[datetime]:
+    """Yield the instants after that one at which the wall time comes or the clocks change, in order.
+
+    Hours of the day begin and end at no others.
+    """
+    today = after.astimezone(where).date()
+    for ahead in count():
+        day = today + timedelta(days=ahead)
+        midnights = (*_readings(day, time(), where), *_readings(day + timedelta(days=1), time(), where))
+        change = _change(min(midnights), max(midnights), where)
+        found = {_at(day, wall, where), *_readings(day, wall, where), *([change] if change else [])}
+        yield from sorted(at for at in found if at > after)
+
+
+def _readings(day: date, wall: time, where: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return both UTC readings of a wall time: the same but where it comes twice (in order) or never (reversed)."""
+    first, second = (datetime.combine(day, wall.replace(fold=fold), tzinfo=where).astimezone(UTC) for fold in (0, 1))
+    return first, second
 
 
 def _at(day: date, wall: time, where: ZoneInfo) -> datetime:
-    """Return the UTC instant of a wall time; in a gap, the instant at which the clocks have jumped over it."""
-    return datetime.combine(day, wall, tzinfo=where).astimezone(UTC)
+    """Return the UTC instant of a wall time, the first of two; in a gap, when the clocks have jumped over it."""
+    first, second = _readings(day, wall, where)
+    return first if first <= second else _change(second, first, where) or first
+
+
+def _change(low: datetime, high: datetime, where: ZoneInfo) -> datetime | None:
+    """Return the instant between those two at which the clocks change, or None when they show the same offset."""
+    before = low.astimezone(where).utcoffset()
+    if high.astimezone(where).utcoffset() == before:
+        return None
+    while high - low > _SECOND:
+        middle = (low + (high - low) / 2).replace(microsecond=0)
+        low, high = (middle, high) if middle.astimezone(where).utcoffset() == before else (low, middle)
+    return high
 
 
 class Calendar(msgspec.Struct, frozen=True):
@@ -149,8 +186,7 @@ class Calendar(msgspec.Struct, frozen=True):
         where = zone(self.zone)
         instant = self.next_open(instant)
         while True:
-            local = instant.astimezone(where)
-            closing = _at(local.date(), self.hours.end, where)
+            closing = self.hours.next_outside(instant, where)
             if instant + left <= closing:
                 return instant + left
             left -= closing - instant

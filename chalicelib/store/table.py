@@ -259,6 +259,19 @@ class Table:
         }
         self._transact("release", [{"Update": update}], {0: NotOwed})
 
+    def postpone(self, owed: Owed, look_at: datetime) -> None:
+        """Leave an effect owed as it is, to be looked at from ``look_at``; raises NotOwed when it is no longer owed."""
+        values = {":owed": {"S": "owed"}, ":nonce": {"S": owed.nonce}, ":look": {"S": items.instant(look_at)}}
+        update = {
+            "TableName": self._name,
+            "Key": owed.key,
+            "UpdateExpression": "SET due_at = :look",
+            "ConditionExpression": "#status = :owed AND nonce = :nonce",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": values,
+        }
+        self._transact("release", [{"Update": update}], {0: NotOwed})
+
     def settle(self, owed: Owed) -> None:
         """Take an effect off the books; does nothing when it was owed anew meanwhile or is settled."""
         try:

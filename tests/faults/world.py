@@ -1,7 +1,7 @@
 """The world around one stack: customers, staff and helpdesks that react to what comes and try again when it fails.
 
-Every effect of the product passes a numbered boundary here. A plan of faults says what goes wrong at which crossing; the
-world then lives on until nothing is left to happen, and says how everything ended.
+Every effect of the product passes a numbered boundary here. A plan of faults says what goes wrong at which crossing;
+the world then lives on until nothing is left to happen, and says how everything ended.
 """
 
 import re
@@ -9,30 +9,33 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from heapq import heappop, heappush
 from itertools import count
 from typing import NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.journey.events import journey_of_case, journey_of_remark, person_id_of
-from local.stack import RECONCILE_EVERY, Died, Stack
+from local.stack import RECONCILE_EVERY, STAGE, Died, Stack
 
 #: A Monday morning in New York, where the customers of these stories live.
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 #: A missed alarm is rung by the reconciler ten minutes later, in one of its rounds.
 ALARM_AT_MOST_LATE = timedelta(minutes=10) + RECONCILE_EVERY
-#: A story has a few hundred moments; one that goes on beyond these runs in circles.
-MOST_MOMENTS = 3_000
+#: A story has at most two hundred moments; one that goes on beyond these runs in circles.
+MOST_MOMENTS = 1_000
+#: SES tells what became of a mail some time after it answered, or did not answer, who sent it.
+FEEDBACK_AFTER = timedelta(minutes=4)
 
 DIE_BEFORE, DIE_AFTER = "dies before the act", "acts, then dies"
 TIME_OUT_AFTER, TIME_OUT_BEFORE = "acts, then times out", "never acts and times out"
 WAYS = (DIE_BEFORE, DIE_AFTER, TIME_OUT_AFTER, TIME_OUT_BEFORE)
 _ENDPOINT = "https://aws.invalid"
 _LINK = re.compile(r"http://127\.0\.0\.1:8000(/[apow]/[^\s<>\"?]+)")
+_RANDOM = re.compile(r"[0-9a-f]{32}")
 _VIEW = re.compile(r'name="view" value="([0-9a-f]{32})"')
 
 
@@ -83,7 +86,8 @@ class Mail(NamedTuple):
 
     def path(self, page: str) -> str:
         """Return the path of the first link to that page (a, p, o or w)."""
-        text = message_from_bytes(self.raw, policy=policy.default).get_body(("plain",)).get_content()
+        plain = message_from_bytes(self.raw).get_payload(0)
+        text = plain.get_payload(decode=True).decode()
         return next(path for path in _LINK.findall(text) if path.startswith(f"/{page}/"))
 
 
@@ -94,6 +98,7 @@ class World:
         self.boundary = Boundary(faults)
         self.stack = Stack(START, boundary=self.boundary, lazy=True)
         self.stack.account.ses.events = events
+        self._delay_feedback()
         self.boundary.watch = self._watch
         #: Words that a page or call took with a 2xx, by journey.
         self.taken: list[tuple[str, str]] = []
@@ -110,6 +115,11 @@ class World:
         self._read = 0
         self._done: set[str] = set()
         self._silenced: dict[str, str] = {}
+
+    def _delay_feedback(self) -> None:
+        sqs = self.stack.account.sqs
+        url = sqs.get_queue_url(QueueName=f"aftercare-{STAGE}-feedback")["QueueUrl"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": str(int(FEEDBACK_AFTER.total_seconds()))})
 
     @property
     def now(self) -> datetime:
@@ -185,7 +195,7 @@ class World:
                 self.after_silence.append((self._name(mail.journey_id), mail.effect))
 
     def _name(self, journey_id: str) -> str:
-        return next(name for name, known in self.journeys.items() if known == journey_id)
+        return next((name for name, known in self.journeys.items() if known == journey_id), "a journey too many")
 
     # -- what people and systems do ----------------------------------------------------------------------
 
@@ -265,8 +275,16 @@ class World:
 
     def doubled(self) -> dict[tuple[str, str], int]:
         """Return every effect whose mail went out more than once, and how often."""
-        sent = Counter((self._name(mail.journey_id), mail.effect) for mail in self.mails)
+        sent = Counter(self._effect(mail) for mail in self.mails)
         return {key: number for key, number in sent.items() if number > 1}
+
+    def mailed(self) -> dict[tuple[str, str], datetime]:
+        """Return when the mail of each effect first went out."""
+        return {self._effect(mail): mail.sent_at for mail in reversed(self.mails)}
+
+    def _effect(self, mail: Mail) -> tuple[str, str]:
+        """Return whose effect it was, without what is random in its name."""
+        return self._name(mail.journey_id), _RANDOM.sub("…", mail.effect)
 
     def unfinished(self) -> list[str]:
         """Return what is left over although nothing will happen any more."""
@@ -306,6 +324,7 @@ class World:
         person = self.table.person(person_id).value
         return {
             "loyalty": person.loyalty.state,
+            "journeys": len(self.table.journeys_of(person_id)),
             "open": (len(person.open_journeys), len(person.open_recoveries)),
             "purchases": len(person.purchases),
             "failures": len(person.failures),

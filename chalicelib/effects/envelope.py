@@ -1,0 +1,36 @@
+"""A mail before it is one: its words, and all that stands around them.
+
+Apart from `message`, which writes it as bytes: what pages share with mails should not load the mail library with it.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Body(msgspec.Struct, frozen=True):
+    """What a template renders to."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """Everything of a mail but its words.
+
+    ``unsubscribe_url`` is set for asks and news (RFC 8058). ``thread`` is the id that all mails of one conversation
+    refer to.
+    """
+
+    to: str
+    to_name: str
+    sender_name: str
+    sender: str
+    reply_to: str
+    message_id: str
+    thread: str
+    date: datetime
+    kind: str
+    tags: tuple[tuple[str, str], ...]
+    unsubscribe_url: str = ""
