@@ -29,6 +29,7 @@ help: ## show this list
 install: $(DONE) ## create .venv with the pinned packages; does nothing while the requirement files stay the same
 
 # --no-deps: exactly what the two files name; pip check then proves that they name everything.
+# aftercare.pth: `python -m local …` then works from any folder.
 # --no-compile: Python compiles what it imports; compiling the rest takes longer than installing it.
 $(DONE): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,14 +39,19 @@ $(DONE): requirements.txt requirements-dev.txt
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-dev.txt
 	@$(RUN) -m pip check --quiet
+	@echo '$(CURDIR)' > "$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/aftercare.pth"
 	@touch $@
 
 demo: install ## run the whole product on this machine: PORT=8000
 	@$(RUN) -m local demo --port $(PORT)
 
-replay: install ## drive the example cases through the whole stack on a virtual clock; writes build/replay.json
+replay: install ## drive the real cases through the whole stack on a virtual clock; writes build/replay-*.json
 	@mkdir -p build
-	@$(RUN) -m local replay --cases examples/cases.csv --answers examples/answers.csv --json build/replay.json
+	@$(RUN) -m local replay --cases examples/cases.csv --answers examples/answers.csv \
+		--json build/replay-complaints.json --ledger build/ledger-complaints.jsonl
+	@$(RUN) -m local replay --cases examples/histories/cases.csv --answers examples/histories/answers.csv \
+		--staff examples/histories/staff.csv --purchases examples/histories/purchases.csv \
+		--json build/replay-histories.json --ledger build/ledger-histories.jsonl
 
 browser: # the system's own chromium, for the tests that walk through the pages
 	@test -x /usr/bin/chromium || { echo "Installing chromium …"; $(call apt,chromium fonts-dejavu-core); }

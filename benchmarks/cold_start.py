@@ -179,7 +179,7 @@ def measured(runs: int) -> dict[str, Any]:
 
 def _one(which: str, stage: str, environment: dict[str, str]) -> float:
     command = [sys.executable, str(Path(__file__).resolve()), "--inside", which, "--stage", stage]
-    done = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return float(done.stdout)
 
 

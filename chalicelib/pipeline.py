@@ -24,6 +24,7 @@ from chalicelib.store.documents import DocumentStore
 from chalicelib.store.errors import Conflict, Duplicate, NotOwed
 from chalicelib.store.items import Owed, Stored
 from chalicelib.store.table import Table
+from chalicelib.telemetry import Log
 
 #: How often a decision is made again because somebody else was faster, before the event goes back to its queue.
 _TRIES = 10
@@ -54,11 +55,12 @@ class Performer(Protocol):
 class Pipeline:
     """Decides and commits. Knows no queue, no mail, no alarm."""
 
-    def __init__(self, table: Table, documents: DocumentStore, clock: Clock) -> None:
+    def __init__(self, table: Table, documents: DocumentStore, clock: Clock, log: Log) -> None:
         """Keep what it reads from and writes to; ``clock`` gives the instant at which something is stored."""
         self.table = table
         self.documents = documents
         self.clock = clock
+        self.log = log
 
     def handle(self, event: Event, settles: Owed | None = None) -> Handled:
         """Decide on one event and commit it, with the effect that it settles.
@@ -89,7 +91,13 @@ class Pipeline:
                 self.table.settle(settles)
             return Handled(journey.value, person.value, documents, news=False)
         owed = self.table.commit(event, journey, person, decision, now, settles)
+        self._note(event, decision.journey.stage.value if decision.journey else "", owed)
         return Handled(decision.journey, decision.person, documents, owed)
+
+    def _note(self, event: Event, stage: str, owed: tuple[Owed, ...]) -> None:
+        """Log what was decided: what happened, to which journey, and what is owed for it."""
+        noted = {"journey_id": event.journey_id, "event": type(event).__name__, "stage": stage}
+        self.log.info("decided", extra={**noted, "owes": [one.effect.key for one in owed]})
 
     def _decide(self, journey: Stored, person: Stored, event: Event, documents: Documents) -> Decision:
         """Decide; a repeated act of staff is a duplicate, not a refusal."""
@@ -106,6 +114,7 @@ class Pipeline:
         documents = self.documents.for_journey(Journey(id=""), now)
         decision = machine.decide_purchase(person.value, event)
         owed = self.table.commit(event, Stored(Journey(id=""), 0), person, decision, now, None)
+        self._note(event, "", owed)
         return Handled(None, decision.person, documents, owed)
 
     def _again(self, event: Event, settles: Owed | None) -> Handled:

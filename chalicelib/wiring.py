@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.store.cases import CaseEpochs
     from chalicelib.store.documents import DocumentStore
     from chalicelib.store.table import Table
+    from chalicelib.telemetry import Log
 
 #: Seconds: no call to AWS may hang longer than a page may take.
 _CONNECT, _READ = 2, 5
@@ -63,8 +64,10 @@ class Wiring:
         client: Callable[[str], Any] = aws_client,
         clock: Callable[[], datetime] = utc_now,
         boundary: Boundary = straight,
+        log: "Log | None" = None,
     ) -> None:
-        """Keep what may be replaced: settings, clients, clock, boundary."""
+        """Keep what may be replaced: settings, clients, clock, boundary, log."""
+        self._log = log
         self._settings = settings
         self._client = client
         self._boundary = boundary
@@ -74,6 +77,13 @@ class Wiring:
     def settings(self) -> Settings:
         """The settings of this stage."""
         return self._settings or from_environment()
+
+    @cached_property
+    def log(self) -> "Log":
+        """Where the product logs."""
+        from chalicelib.telemetry import structured
+
+        return self._log or structured()
 
     @cached_property
     def _dynamodb(self) -> Any:
@@ -105,7 +115,7 @@ class Wiring:
         """Decides and commits."""
         from chalicelib.pipeline import Pipeline
 
-        return Pipeline(self.table, self.documents, self.clock)
+        return Pipeline(self.table, self.documents, self.clock, self.log)
 
     # -- what pages and calls use ------------------------------------------------------------------------
 

@@ -43,10 +43,12 @@ class Desk:
             self._queues.keep(event)
         except OUTSIDE as error:
             raise Unavailable from error
+        noted = {"journey_id": event.journey_id, "event": type(event).__name__}
+        self.pipeline.log.warning("could not commit; kept for the worker", extra=noted)
 
     def _wake(self, handled: Handled) -> None:
         """What is owed is in the table: should the message be lost, the reconciler performs it minutes later."""
         try:
             self._queues.wake(handled.owed[0].pk)
         except OUTSIDE:
-            return
+            self.pipeline.log.warning("could not wake the worker", extra={"owes": handled.owed[0].pk})

@@ -19,6 +19,7 @@ Act = Literal["take", "apologise", "propose", "deliver", "thank", "debrief", "cl
 Rank = Literal["agent", "lead", "head"]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 #: Lowest and highest answer of each measure.
 SCALES: dict[str, tuple[int, int]] = {
@@ -30,7 +31,8 @@ SCALES: dict[str, tuple[int, int]] = {
     "heard": (1, 5),
     "fair": (1, 5),
 }
-_FORM = 1
+#: Ids that the touches of the survey have.
+_RESERVED = {"survey", "reminder"}
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,8 +116,8 @@ class Loyalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nps_min: int
     come_back_min: int
     measured_at_least: str
-    paid_purchases_min: int
-    paid_purchases_min_if_median_ipt_under_30d: int
+    paid_purchases_min: Count
+    paid_purchases_min_if_median_ipt_under_30d: Count
     within: Literal["p80_ipt"]
     within_unknown: str
     within_clamp: tuple[str, str]
@@ -131,7 +133,7 @@ class Cadence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tracks: Tracks
     weighing: Weighing
     loyalty: Loyalty
-    unanswered_checkins_before_human_try: int = 2
+    unanswered_checkins_before_human_try: Count = 2
 
     def step(self, step_id: str) -> Step | None:
         """Return the check-in of that id on either track, or None."""
@@ -163,7 +165,7 @@ class PlaybookStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to tell when that share of a target has passed."""
 
-    at_percent: int
+    at_percent: Count
     tell: tuple[Rank, ...]
 
 
@@ -174,7 +176,7 @@ class Playbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     steps: tuple[PlaybookStep, ...]
     escalation: tuple[Escalation, ...]
-    failures_for_p1: int
+    failures_for_p1: Count
     failures_within: str
     deliver_without_word_after: str
     lost_after_falls_short: str
@@ -211,8 +213,8 @@ class Fatigue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     survey_gap: str
     any_gap: str
     checkin_gap: str
-    max_survey_invites_365d: int
-    checkins_max_per_failure: int
+    max_survey_invites_365d: Count
+    checkins_max_per_failure: Count
     look_again: str
 
 
@@ -220,7 +222,7 @@ class MailRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the sending of mail is reconciled."""
 
     settle_within: str
-    attempts_max: int
+    attempts_max: Count
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -331,6 +333,14 @@ def _duration(path: str, text: str, *, elapsed: bool = True) -> timedelta:
         raise BadDocument(message) from error
 
 
+def _some_time(path: str, text: str) -> timedelta:
+    """Check a duration that must not be zero: somebody would wait for ever, or not at all."""
+    length = _duration(path, text)
+    if not length:
+        _refuse(path, "this must be longer than nothing")
+    return length
+
+
 def _refuse(path: str, why: str) -> None:
     message = f"{why} - at `{path}`"
     raise BadDocument(message)
@@ -338,10 +348,10 @@ def _refuse(path: str, why: str) -> None:
 
 def _check_cadence(cadence: Cadence) -> None:
     survey = cadence.survey
-    for name in ("after", "latest_useful", "answer_window"):
+    for name in ("after", "latest_useful"):
         _duration(f"$.survey.{name}", getattr(survey, name))
+    window = _some_time("$.survey.answer_window", survey.answer_window)
     _check_questions("$.survey.questions", survey.questions)
-    window = clock.elapsed(survey.answer_window)
     for i, reminder in enumerate(survey.reminders):
         if _duration(f"$.survey.reminders[{i}].after", reminder.after) >= window:
             _refuse(f"$.survey.reminders[{i}].after", "the reminder comes after the answer window has closed")
@@ -367,6 +377,8 @@ def _check_track(path: str, track: Track) -> None:
         _refuse(f"{path}.steps", "two steps have the same id")
     for i, step in enumerate(track.steps):
         here = f"{path}.steps[{i}]"
+        if step.id in _RESERVED:
+            _refuse(f"{here}.id", f"{step.id!r} is the name of another mail")
         _check_questions(f"{here}.ask", step.ask)
         _duration(f"{here}.latest_useful", step.latest_useful)
         if step.after in {"median_ipt", "p80_ipt"}:
@@ -380,15 +392,19 @@ def _check_rhythm(path: str, step: Step) -> None:
         _refuse(f"{path}.unknown", f"{step.after} needs `unknown`: what to use before a rhythm is known")
     else:
         _duration(f"{path}.unknown", step.unknown)
-    for i, bound in enumerate(step.clamp or ()):
-        _duration(f"{path}.clamp[{i}]", bound)
+    _check_clamp(f"{path}.clamp", step.clamp or ())
+
+
+def _check_clamp(path: str, clamp: tuple[str, ...]) -> None:
+    bounds = [_duration(f"{path}[{i}]", bound) for i, bound in enumerate(clamp)]
+    if bounds != sorted(bounds):
+        _refuse(path, "the lower bound comes first")
 
 
 def _check_loyalty(loyalty: Loyalty) -> None:
     for name in ("measured_at_least", "within_unknown", "expires"):
         _duration(f"$.loyalty.{name}", getattr(loyalty, name))
-    for i, bound in enumerate(loyalty.within_clamp):
-        _duration(f"$.loyalty.within_clamp[{i}]", bound)
+    _check_clamp("$.loyalty.within_clamp", loyalty.within_clamp)
 
 
 def _check_playbook(playbook: Playbook) -> None:
@@ -403,8 +419,9 @@ def _check_playbook(playbook: Playbook) -> None:
     percents = [rung.at_percent for rung in playbook.escalation]
     if percents != sorted(set(percents)):
         _refuse("$.escalation", "the percents must rise")
-    for name in ("failures_within", "deliver_without_word_after", "lost_after_falls_short", "idle_look_every"):
+    for name in ("failures_within", "deliver_without_word_after", "lost_after_falls_short"):
         _duration(f"$.{name}", getattr(playbook, name))
+    _some_time("$.idle_look_every", playbook.idle_look_every)
 
 
 def _check_settings(settings: Settings) -> None:
@@ -412,8 +429,9 @@ def _check_settings(settings: Settings) -> None:
         _check_zone(path, name)
     _check_window("$.waking_hours", settings.waking_hours)
     _check_calendar("$.calendar", settings.calendar)
-    for name in ("survey_gap", "any_gap", "checkin_gap", "look_again"):
+    for name in ("survey_gap", "any_gap", "checkin_gap"):
         _duration(f"$.fatigue.{name}", getattr(settings.fatigue, name))
+    _some_time("$.fatigue.look_again", settings.fatigue.look_again)
     _duration("$.mail.settle_within", settings.mail.settle_within)
     _duration("$.pause", settings.pause)
     _duration("$.parked_at_most", settings.parked_at_most)

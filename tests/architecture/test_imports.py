@@ -17,6 +17,7 @@ ARROWS: dict[str, set[str]] = {
     "chalicelib.settings": set(),
     "chalicelib.boundary": set(),
     "chalicelib.links": set(),
+    "chalicelib.telemetry": set(),
     "chalicelib.entry": {
         "chalicelib.pipeline",
         "chalicelib.journey",
@@ -28,7 +29,12 @@ ARROWS: dict[str, set[str]] = {
         "chalicelib.insight",
         "chalicelib.settings",
     },
-    "chalicelib.pipeline": {"chalicelib.journey", "chalicelib.store", "chalicelib.effects"},
+    "chalicelib.pipeline": {
+        "chalicelib.journey",
+        "chalicelib.store",
+        "chalicelib.effects",
+        "chalicelib.telemetry",
+    },
     "chalicelib.effects": {"chalicelib.journey", "chalicelib.store", "chalicelib.boundary", "chalicelib.links"},
     "chalicelib.store": {"chalicelib.journey", "chalicelib.boundary"},
     "chalicelib.insight": {"chalicelib.store", "chalicelib.journey"},

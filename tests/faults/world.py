@@ -94,9 +94,9 @@ class Mail(NamedTuple):
 class World:
     """One story on one stack."""
 
-    def __init__(self, faults: Mapping[int, str], *, events: bool = True) -> None:
+    def __init__(self, faults: Mapping[int, str], *, events: bool = True, lazy: bool = True) -> None:
         self.boundary = Boundary(faults)
-        self.stack = Stack(START, boundary=self.boundary, lazy=True)
+        self.stack = Stack(START, boundary=self.boundary, lazy=lazy)
         self.stack.account.ses.events = events
         self._delay_feedback()
         self.boundary.watch = self._watch
@@ -117,9 +117,11 @@ class World:
         self._silenced: dict[str, str] = {}
 
     def _delay_feedback(self) -> None:
-        sqs = self.stack.account.sqs
-        url = sqs.get_queue_url(QueueName=f"aftercare-{STAGE}-feedback")["QueueUrl"]
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": str(int(FEEDBACK_AFTER.total_seconds()))})
+        delay = str(int(FEEDBACK_AFTER.total_seconds()))
+        self.stack.account.sqs.set_queue_attributes(QueueUrl=self.url("feedback"), Attributes={"DelaySeconds": delay})
+
+    def url(self, queue: str) -> str:
+        return self.stack.account.sqs.get_queue_url(QueueName=f"aftercare-{STAGE}-{queue}")["QueueUrl"]
 
     @property
     def now(self) -> datetime:
