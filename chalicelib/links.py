@@ -83,9 +83,9 @@ def _parse(payload: str) -> Link:
     try:
         text = urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
         purpose, journey_id, subject, expires = text.split("|")
-    except (ValueError, Base64Error) as error:
+        until = datetime.fromtimestamp(int(expires), UTC) if expires else None
+    except (ValueError, OverflowError, OSError, Base64Error) as error:
         raise BadLink from error
     if purpose not in get_args(Purpose):
         raise BadLink
-    until = datetime.fromtimestamp(int(expires), UTC) if expires else None
     return Link(purpose, journey_id, subject, until)  # type: ignore[arg-type]  # checked above

@@ -1,8 +1,8 @@
-"""Puts bytecode into a zip that Chalice made, so that functions start without compiling what they import.
+"""Puts bytecode into a zip that Chalice made, so that functions start without compiling what they import and render.
 
-Run by the Python of the Lambda runtime, for bytecode fits one release only; it needs the standard library alone:
-``python3.13 infra/bytecode.py deployment.zip``. The same input gives the same bytes, so an unchanged deployment is seen
-to be unchanged.
+Run by the Python of the Lambda runtime, for bytecode fits one release only, in an environment that has the packages of
+the zip for this machine: ``python3.13 infra/bytecode.py deployment.zip``. The same input gives the same bytes, so an
+unchanged deployment is seen to be unchanged.
 """
 
 import compileall
@@ -10,15 +10,19 @@ import stat
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from py_compile import PycInvalidationMode
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader
 
 #: Where Lambda unpacks the zip: tracebacks show these paths.
-TASK = "/var/task"
+TASK: Final = "/var/task"
 #: The oldest time that a zip can hold; the time of packaging would make every zip another one.
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 #: Readable by whichever user runs the function, whatever the umask was here.
-_MODE = stat.S_IFREG | 0o644
+_MODE: Final = stat.S_IFREG | 0o644
 
 
 class NotCompiled(Exception):
@@ -29,7 +33,7 @@ def add_bytecode(path: Path) -> None:
     """Rewrite the zip in place with bytecode beside each source; raises NotCompiled and leaves the zip as it is.
 
     The bytecode is of the kind that is never checked against its source: nothing can change in a function's folder, and
-    the check would read every source again.
+    the check would look at every source again.
     """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -43,9 +47,37 @@ def add_bytecode(path: Path) -> None:
             invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
         ):
             raise NotCompiled(str(path))
+        _compile_templates(root)
         rewritten = path.with_suffix(".rewritten")
         _pack(root, rewritten)
     rewritten.replace(path)
+
+
+class _AsDeployed(FileSystemLoader):
+    """Loads templates from here and names them as they are named there: else a folder of today ends up in the code."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        """Return the source, where it will lie, and that it never changes."""
+        source, _, _ = super().get_source(environment, template)
+        return source, f"{TASK}/templates/{template}", lambda: True
+
+
+def _compile_templates(root: Path) -> None:
+    """Have the renderer of the zip compile every template into its own cache beside them.
+
+    Its packages are not imported from the zip, for some are made for another processor, but from this environment.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("chalicelib", "templates"):
+            (Path(folder) / name).symlink_to(root / name)
+        sys.path.insert(0, folder)
+        from chalicelib.effects import rendering  # noqa: PLC0415 - that of the zip, found where the path points now
+
+        environment = rendering.environment()
+        environment.loader = _AsDeployed(rendering.TEMPLATES)
+        sys.dont_write_bytecode = False  # the renderer keeps its cache under the same condition as Python
+        for name in environment.list_templates(filter_func=lambda each: "__pycache__" not in each):
+            environment.get_template(name)
 
 
 def _unpack(path: Path, root: Path) -> None:

@@ -27,9 +27,9 @@ _WORKER_MEMORY: Final = 512
 _API_TIMEOUT: Final = 29
 _WORKER_TIMEOUT: Final = 60
 
-#: What correctness leans on, for every stage. Chalice's own policies would grant little of what is used, on "*"; a layer
-#: moves the templates to another path; tracing costs a cold start more than all else together. No function reserves
-#: concurrency: that would take it from the account, and the table's conditions keep order without it.
+#: What correctness leans on, for every stage. Chalice's own policies would grant little of what is used, on "*"; a
+#: layer moves the templates to another path; tracing costs a cold start more than all else together. No function
+#: reserves concurrency: that would take it from the account, and the table's conditions keep order without it.
 _FIXED: Final[Mapping[str, Any]] = {
     "api_gateway_stage": "api",
     "autogen_policy": False,
@@ -38,9 +38,7 @@ _FIXED: Final[Mapping[str, Any]] = {
 }
 
 
-def section(
-    stage: str, environment: Mapping[str, str], *, folder: str, architecture: str = ARCHITECTURE
-) -> Section:
+def section(stage: str, environment: Mapping[str, str], *, folder: str, architecture: str = ARCHITECTURE) -> Section:
     """Return the section of one stage. ``folder`` has its policies, seen from ``.chalice``: see `policy_folder`."""
     return {
         **_FIXED,

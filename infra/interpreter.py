@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -82,7 +82,7 @@ def _candidates(version: str) -> Iterator[Path]:
 
 def _version_of(python: Path) -> str | None:
     program = "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}')"
-    done = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, check=False)  # noqa: S603 - an interpreter that was looked up
+    done = run_quietly([python, "-I", "-c", program])
     return done.stdout.strip() if done.returncode == 0 else None
 
 
@@ -96,13 +96,20 @@ def _environment(project: Path, base: Path, version: str) -> Path:
         return python
     print(f"Installing Chalice for python{version} into {place.relative_to(project)} …", flush=True)
     _run([base, "-m", "venv", "--clear", place])
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run([*install, "--constraint", requirements[1], *_TOOLS, "--requirement", requirements[0]])
     stamp.write_text(wanted, "utf-8")
     return python
 
 
-def _run(command: list[str | Path]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - commands of this module
+def _run(command: Sequence[str | Path]) -> None:
+    done = run_quietly(command)
     if done.returncode:
         raise Unusable(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+
+
+def run_quietly(
+    command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of this project and return how it ended, with what it printed."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=cwd)  # noqa: S603 - no shell, and no command from outside

@@ -47,7 +47,9 @@ def target(asked: Mapping[str, Any], now: datetime) -> datetime:
         raise BadMove(field, f"{field} is text.")
     end = _advanced(value, now) if field == "advance" else _instant(value)
     if end < now:
-        raise BadMove(field, f"{value} is in the past: the clock goes forward only, and it is {now:%Y-%m-%dT%H:%M:%SZ}.")
+        raise BadMove(
+            field, f"{value} is in the past: the clock goes forward only, and it is {now:%Y-%m-%dT%H:%M:%SZ}."
+        )
     if end - now > FURTHEST:
         raise BadMove(field, f"{value} is more than ten years ahead.")
     return end

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from local import inputs, slice, words
+from local import inputs, sample, words
 from local.inputs import Inputs
 from local.progress import Progress
 from local.replay import Replay
@@ -99,8 +99,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _serve(server: Server, given: Inputs, people: int) -> None:
-    begins = slice.begin(given)
-    chosen = slice.choose(given, begins, people)
+    begins = sample.begin(given)
+    chosen = sample.choose(given, begins, people)
     stack = load(chosen, begins, server.url)
     server.site = Site(stack)
     print(greeting(stack, chosen, server.url), flush=True)

@@ -1,7 +1,7 @@
 """The local stack's own pages: start, mailbox, journeys, clock. Plain HTML and forms; they work without scripts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from chalicelib.journey import budget, playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.state import Journey, Person, Recovery, Touch
 from local import words
+from local.stack import WEBHOOK_SECRET
 from local.views import Known, Mail, Views, open_touches
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -68,10 +69,12 @@ class Pages:
         self._views = views
         #: How many mails there were before the clock last moved: those after it are new.
         self.mails_before = 0
+        #: Said once, on the next page that is shown.
+        self.flash = ""
 
     # -- the pages ---------------------------------------------------------------------------------------
 
-    def start(self, notice: str = "", errors: Sequence[str] = (), typed: Query | None = None) -> bytes:
+    def start(self, errors: Sequence[str] = (), typed: Query | None = None) -> bytes:
         """Where a visitor begins."""
         mails = self._views.mails()
         stages = self._views.stages()
@@ -83,8 +86,9 @@ class Pages:
             "recoveries": [self._to_work_on(*pair) for pair in self._views.open_recoveries()[:6]],
             "recovery_count": len(self._views.open_recoveries()),
             "failures": self._views.stack.failures[-5:],
-            "notice": notice,
             "errors": list(errors),
+            "base_url": self._views.stack.environment["BASE_URL"],
+            "webhook_key": WEBHOOK_SECRET,
             "typed": {"first_name": "", "email": "", "subject": "", **(typed or {})},
         }
         return self._page("start", "/_local/", context)
@@ -167,7 +171,8 @@ class Pages:
 
     def _page(self, name: str, here: str, context: Mapping[str, Any]) -> bytes:
         template = _environment().get_template(f"{name}.html")
-        return template.render({**self._frame(here), **context}).encode()
+        flash, self.flash = self.flash, ""
+        return template.render({**self._frame(here), "flash": flash, **context}).encode()
 
     def _frame(self, here: str) -> dict[str, Any]:
         """Return what every page shows: the clock, and where its buttons lead back to."""
@@ -179,7 +184,7 @@ class Pages:
             "now_utc": f"{now:%Y-%m-%d %H:%M} UTC",
             "zone": words.place(zone),
             "next": words.when(following, zone) if following else "",
-            "flash": "",
+            "later": f"{now + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}",
         }
 
     # -- its parts ---------------------------------------------------------------------------------------
@@ -275,7 +280,8 @@ def _zone(person: Person, known: Known) -> str:
 
 
 def _pinned(document: tuple[str, int]) -> str:
-    return f"{document[0]}, version {document[1]}" if document[0] else ""
+    name, version = document
+    return f"{name}, {f'version {version}' if version else 'as shipped'}" if name else ""
 
 
 def _ahead(touch: Touch, zone: str) -> dict[str, str]:

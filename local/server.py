@@ -88,8 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)
         for name, value in reply.headers.items():
-            for one in value if isinstance(value, list) else [value]:
-                self.send_header(name, one)
+            self.send_header(name, value)
         if "cache-control" not in {name.lower() for name in reply.headers}:
             self.send_header("Cache-Control", "no-store")
         if reply.status not in _BODILESS:

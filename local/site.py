@@ -79,7 +79,6 @@ class Site:
         self._lock = RLock()
         self._views = Views(stack)
         self._pages = pages.Pages(self._views)
-        self._flash = ""
         self._pages.mails_before = len(self._views.mails())
 
     def answer(self, request: Request) -> Reply:
@@ -157,8 +156,10 @@ class Site:
         except BadCase as error:
             return _page(self._pages.start(errors=[str(error)], typed=request.form), 422)
         self._stack.settle()
-        notice = f"{name}'s case is resolved, and a journey has begun. Move the clock by a day: the survey will be in the mailbox."
-        return _page(self._pages.start(notice=notice))
+        self._pages.flash = (
+            f"{name}'s case is resolved, and a journey has begun. A day later the survey is in the mailbox."
+        )
+        return _see(f"{_ROOT}/")
 
     # -- the clock ---------------------------------------------------------------------------------------
 
@@ -179,7 +180,7 @@ class Site:
             end = following or clockwork.target(fields, now)
         except BadMove as bad:
             return _page(self._pages.clock(errors=[str(bad)], typed=fields.get("to", "")), 400)
-        self._run_until(end)
+        self._pages.flash = _happened(self._run_until(end))
         back = fields.get("back", "")
         return _see(back if back.startswith(f"{_ROOT}/") and "\n" not in back else f"{_ROOT}/clock")
 
@@ -200,6 +201,15 @@ class Site:
         if request.wants_html:
             return _page(self._pages.problem(title, detail), status)
         return problem(status, title, detail)
+
+
+def _happened(mails: Mapping[str, int]) -> str:
+    """Return what happened while the clock moved, in words."""
+    if not mails:
+        return "The clock has moved. No mail was due."
+    number = sum(mails.values())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in mails.items())
+    return f"The clock has moved, and {'one mail was' if number == 1 else f'{number} mails were'} sent: {kinds}."
 
 
 def _page(body: bytes, status: int = 200) -> Reply:

@@ -119,6 +119,10 @@ class Stack:
         self.on_quiet: list[Callable[[], None]] = []
         #: Calls of handlers that raised: what a log would show.
         self.failures: list[str] = []
+        #: The function that runs now, as Chalice names it, or nothing: whose role the calls of this moment need.
+        self.running = ""
+        #: Whether every call of a function finds nothing in memory, as its first one does on AWS.
+        self.cold = False
 
     def _start_functions(self) -> None:
         """Start with nothing in memory, as functions do when they are deployed and after one was killed."""
@@ -143,12 +147,15 @@ class Stack:
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
         """Make one request of the HTTP function, as API Gateway would: 502 when the function dies."""
         try:
-            answer = self._gateway.handle_request(method, path, {"host": "localhost", **(headers or {})}, body)
+            with self._role("api_handler"):
+                answer = self._gateway.handle_request(method, path, {"host": "localhost", **(headers or {})}, body)
         except Died as death:
             self._bury("http", death)
             return Reply(502, {"content-type": "application/json"}, b'{"message": "Internal server error"}')
         raw = answer["body"]
-        return Reply(answer["statusCode"], dict(answer["headers"]), raw if isinstance(raw, bytes) else raw.encode())
+        return Reply(
+            answer["statusCode"], dict(answer["headers"]), raw if isinstance(raw, bytes) else (raw or "").encode()
+        )
 
     def tell(self, path: str, kind: str, data: dict[str, Any]) -> Reply:
         """Post one signed message, as a helpdesk or shop would."""
@@ -206,7 +213,7 @@ class Stack:
             self._pass_over(self.clock.now)
             return
         self._pass_over(self.clock.now, ran=1)
-        with self._watched("reconcile"):
+        with self._watched("reconcile"), self._role("on_reconcile"):
             self.app.on_reconcile(_scheduled(self.clock.now), None)
 
     def _next_round(self) -> datetime | None:
@@ -238,9 +245,24 @@ class Stack:
             for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                 taken = True
                 with self._watched(queue):
-                    getattr(self.app, f"on_{queue}")({"Records": [_record(message)]}, None)
+                    self.take(queue, message)
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return taken
+
+    def take(self, queue: str, message: dict[str, Any]) -> None:
+        """Let the function of a queue take one message that was received from it; whatever it raises is raised."""
+        with self._role(f"on_{queue}"):
+            getattr(self.app, f"on_{queue}")({"Records": [_record(message)]}, None)
+
+    @contextmanager
+    def _role(self, function: str) -> Iterator[None]:
+        if self.cold:
+            self._start_functions()
+        before, self.running = self.running, function
+        try:
+            yield
+        finally:
+            self.running = before
 
     @contextmanager
     def _watched(self, what: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from chalicelib.boundary import Boundary, straight
 from chalicelib.effects.envelope import Body, Envelope
@@ -29,7 +30,7 @@ from chalicelib.store.table import Table
 _TRIES = 5
 _THROTTLED = {"TooManyRequestsException", "ThrottlingException", "LimitExceededException"}
 _RETRY_THROTTLED_AFTER = timedelta(minutes=1)
-_FIRST_SERVER_ERROR = 500
+_TOO_MANY, _FIRST_SERVER_ERROR = 429, 500
 #: Takes an event down the road; with the effect that the event settles.
 Handle = Callable[[Event, Owed], object]
 
@@ -53,8 +54,11 @@ class MailService:
             answer = self._boundary("send-mail", lambda: self._client.send_email(**wire))
         except ClientError as error:
             raise _sorted(error) from error
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, ResponseParserError, OSError) as error:
             raise MailUnknown from error
+        if "MessageId" not in answer:
+            # The answer broke off, or was not the mail service's.
+            raise MailUnknown
         return str(answer["MessageId"])
 
 
@@ -62,7 +66,7 @@ def _sorted(error: ClientError) -> Exception:
     """Sort an error of the service: a 4xx is a known no, anything else is unknown."""
     code = error.response["Error"]["Code"]
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _FIRST_SERVER_ERROR))
-    if code in _THROTTLED:
+    if code in _THROTTLED or status == _TOO_MANY:
         return MailThrottled(code)
     return MailUnknown(code) if status >= _FIRST_SERVER_ERROR else MailRefused(code)
 

@@ -5,6 +5,7 @@ from email.charset import QP, Charset
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
+from email.policy import compat32
 from email.utils import format_datetime, formataddr
 from typing import Any
 
@@ -13,6 +14,8 @@ from chalicelib.effects.envelope import Body, Envelope
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+#: A link in a header stays on one line: folding is allowed, but not every mail program unfolds it.
+_WIRE = compat32.clone(max_line_length=900)
 #: RFC 5322 asks for lines under 998 octets; a header is folded well before.
 _SUBJECT_LENGTH = 200
 
@@ -28,7 +31,7 @@ def raw(body: Body, envelope: Envelope) -> bytes:
     message["From"] = _address(envelope.sender_name, envelope.sender)
     message["To"] = _address(envelope.to_name, envelope.to)
     message["Reply-To"] = one_line(envelope.reply_to)
-    message["Subject"] = _text(body.subject)
+    message["Subject"] = _text(body.subject, "Subject")
     message["Date"] = format_datetime(envelope.date)
     message["Message-ID"] = f"<{envelope.message_id}>"
     message["In-Reply-To"] = message["References"] = f"<{envelope.thread}>"
@@ -40,18 +43,18 @@ def raw(body: Body, envelope: Envelope) -> bytes:
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.attach(MIMEText(body.text, "plain", _UTF8))  # type: ignore[arg-type]  # a Charset is allowed, and keeps it readable
     message.attach(MIMEText(body.html, "html", _UTF8))  # type: ignore[arg-type]
-    return message.as_bytes()
+    return message.as_bytes(policy=_WIRE)
 
 
-def _text(value: str) -> str:
+def _text(value: str, header: str) -> str:
     """RFC 2047 for what is not ASCII."""
     line = one_line(value)
-    return line if line.isascii() else Header(line, "utf-8").encode()
+    return line if line.isascii() else Header(line, "utf-8", header_name=header).encode()
 
 
 def _address(name: str, address: str) -> str:
     """RFC 2047 for the name, the address as it is."""
-    return formataddr((_text(name), one_line(address)))
+    return formataddr((_text(name, "From"), one_line(address)))
 
 
 def request(body: Body, envelope: Envelope, configuration_set: str) -> dict[str, Any]:

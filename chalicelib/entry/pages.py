@@ -345,12 +345,12 @@ def _intro(visit: Visit, touch: Touch | None) -> str:
 def _open_question(fields: dict[str, str]) -> dict[str, Any]:
     return {
         "name": "words",
-        "text": "What happened, and what did it cost you?",
+        "text": "What would you like to tell us?",
         "kind": "text",
         "options": [],
         "value": fields.get("words", ""),
         "required": False,
-        "hint": "In your own words. You can leave this empty.",
+        "hint": "If something went wrong: what happened, and what did it cost you? You can leave this empty.",
         "error": None,
     }
 

@@ -45,6 +45,8 @@ PURCHASES: Final = (
 )
 FAILURES: Final = ("remark_id", *_CUSTOMER, "occurred_at", "words", "logged_by", "subject", "channel", "team")
 
+#: Field of a purchase → the other column that may say it.
+_ALSO: Final = {"purchased_at": "date", "amount": "amount_usd", "currency": "amount_usd"}
 _MISSING: Final = re.compile(r"Object missing required field `([a-z_]+)`")
 _TRUE: Final = frozenset({"yes", "true", "1"})
 _FALSE: Final = frozenset({"no", "false", "0"})
@@ -78,7 +80,8 @@ def purchase_message(row: Row) -> Message:
         | (_texts(row, "amount", "currency") or _dollars(row))
         | _flag(row, "voucher_only")
     )
-    return _checked("purchase.made", bought)
+    columns = {name: column for name, column in _ALSO.items() if not _cell(row, name) and _cell(row, column)}
+    return _checked("purchase.made", bought, columns)
 
 
 def failure_message(row: Row, source: str) -> Message:
@@ -171,20 +174,24 @@ class _NoEpochs:
         return 1
 
 
-def _checked(kind: str, data: dict[str, Any]) -> Message:
-    """Return the message when `decode` would take it; raises BadInput in the words of a file."""
+def _checked(kind: str, data: dict[str, Any], columns: Mapping[str, str] | None = None) -> Message:
+    """Return the message when `decode` would take it.
+
+    Raises BadInput in the words of a file; ``columns`` names those that are not called as their field is.
+    """
     try:
         decode.data(kind, msgspec.json.encode(data), _NoEpochs())
     except BadInput as error:
-        raise BadInput(_by_column(str(error))) from error
+        raise BadInput(_by_column(str(error), columns or {})) from error
     return kind, data
 
 
-def _by_column(refusal: str) -> str:
+def _by_column(refusal: str, columns: Mapping[str, str]) -> str:
     """Say the path of a field (``… - at `$.data.customer.email```) as the column that it came from."""
     missing = _MISSING.match(refusal)
     if missing:
         return f"{missing[1]}: is empty"
     why, _, path = refusal.partition(" - at `")
-    column = path.removesuffix("`").rpartition(".")[2]
-    return f"{'customer_id' if column == 'customer' else column}: {why}"
+    field = path.removesuffix("`").rpartition(".")[2]
+    column = "customer_id" if field == "customer" else columns.get(field, field)
+    return f"{column}: {why}"

@@ -1,6 +1,7 @@
 """When customers are asked: surveys, reminders, check-ins, by the cadence that the journey pinned."""
 
 from datetime import datetime, timedelta
+from itertools import chain, count
 
 from msgspec.structs import replace
 
@@ -51,7 +52,7 @@ def plan_track(turn: Turn, track: str, anchor: datetime) -> None:
         asked_for = anchor + delay(step, turn.person)
         turn.put(
             Touch(
-                id=step.id if turn.journey.touch(step.id) is None else f"{step.id}-{failure}",
+                id=_free_id(turn.journey, step.id),
                 kind="check-in",
                 step=step.id,
                 due_at=waking(asked_for, turn.person, turn.documents),
@@ -60,6 +61,12 @@ def plan_track(turn: Turn, track: str, anchor: datetime) -> None:
                 recovery=failure,
             )
         )
+
+
+def _free_id(journey: Journey, step_id: str) -> str:
+    """Return an id that no touch of the journey has: a step may come again after each repair."""
+    others = (f"{step_id}-{number}" for number in count(2))
+    return next(name for name in chain([step_id], others) if journey.touch(name) is None)
 
 
 def delay(step: Step, person: Person) -> timedelta:

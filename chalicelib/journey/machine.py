@@ -78,17 +78,14 @@ def _unpark(turn: Turn) -> None:
         # An event that was early is decided at the time at which it could be: never before the beginning.
         turn.event = replace(event, occurred_at=max(event.occurred_at, now.occurred_at))
         _apply(turn)
-        turn.changed = True
+        turn.changed, turn.note = True, ""
     turn.event = now
 
 
 def _expire_parked(turn: Turn) -> None:
-    """The beginning never came: a person is told, and the journey may still begin later."""
-    if turn.journey.parked:
-        turn.notify_rank(
-            f"parked-{turn.event.event_id}", "lead", "never_resolved", about=turn.journey.parked[0].event_id
-        )
-    turn.change(parked=(), born_at=None)
+    """The beginning never came: a person is told, once. What is parked stays, for the journey may still begin."""
+    turn.notify_rank(f"parked-{turn.event.event_id}", "lead", "never_resolved", about=turn.journey.parked[0].event_id)
+    turn.change(born_at=None)
 
 
 # -- beginnings ------------------------------------------------------------------------------------------
@@ -99,10 +96,10 @@ def _start(turn: Turn) -> None:
     assert isinstance(event, e.CaseResolved)  # noqa: S101 - the table gives no other
     _begin(turn, event.case, event.customer, Stage.WAITING)
     _supersede_earlier_epoch(turn, event)
-    if not event.case.human_exchange and "no_human_exchange" in turn.documents.cadence.survey.cancel_if:
-        turn.end(Stage.UNKNOWN, "nobody had dealt with the customer in person: no survey")
-        return
     cadence.plan_survey(turn, event.case.resolved_at or event.occurred_at)
+    if not event.case.human_exchange and "no_human_exchange" in turn.documents.cadence.survey.cancel_if:
+        turn.drop_planned("no_human_exchange")
+        turn.end(Stage.UNKNOWN, f"nobody had dealt with the customer in person by {turn.now:%Y-%m-%d}: no survey")
 
 
 def _begin(turn: Turn, case: e.Case, customer: e.Customer, stage: Stage) -> None:
@@ -214,7 +211,9 @@ def _recover(turn: Turn, answer: Answer) -> None:
     if recovery is None:
         playbook.open_recovery(turn, answer, at_check_in=at_check_in)
     else:
-        playbook.join_recovery(turn, answer, recovery, at_check_in=at_check_in)
+        # A second word on an older check-in says nothing of this repair.
+        relapse = at_check_in and touch is not None and touch.recovery == recovery.number
+        playbook.join_recovery(turn, answer, recovery, relapse=relapse)
     _mark_recovery(turn, answer)
 
 
@@ -381,17 +380,25 @@ def _sent(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailSent)  # noqa: S101 - the table gives no other
     touch = turn.journey.touch(event.touch_id)
-    if touch is None or touch.sent_at is not None:
+    if touch is None or touch.message_id:
         turn.ignore("already known to be sent")
         return
-    sent = replace(touch, sent_at=event.occurred_at, message_id=event.message_id)
+    touch = touch if touch.sent_at else _mark_sent(turn, touch)
+    turn.put(replace(touch, message_id=event.message_id))
+
+
+def _mark_sent(turn: Turn, touch: Touch) -> Touch:
+    """The mail went out, whichever of its news comes first."""
+    sent = replace(touch, sent_at=turn.now)
     if touch.reason not in {"", "hard_bounce"}:
         # It was given up while the mail service already had it: the customer has it, and that is the truth.
         sent = replace(sent, not_sent_at=None, reason="")
+        turn.person = budget.spend(turn.person, sent, turn.journey, turn.now)
     turn.put(sent)
     if touch.kind == "survey" and turn.journey.stage is Stage.WAITING:
         turn.change(stage=Stage.ASKED)
         cadence.plan_reminders(turn, sent)
+    return sent
 
 
 def _delivered(turn: Turn) -> None:
@@ -401,6 +408,7 @@ def _delivered(turn: Turn) -> None:
     if touch is None or touch.delivered_at is not None:
         turn.ignore("already known to be delivered")
         return
+    touch = touch if touch.sent_at else _mark_sent(turn, touch)
     turn.put(replace(touch, delivered_at=event.occurred_at))
 
 
@@ -421,6 +429,9 @@ def _not_sent(turn: Turn) -> None:
     touch = turn.journey.touch(event.touch_id)
     if touch is None or touch.status in {"not sent", "answered", "delivered"}:
         turn.ignore("already settled")
+        return
+    if touch.sent_at is not None and event.reason != "refused":
+        turn.ignore("the mail service has taken it meanwhile")
         return
     turn.drop(touch, event.reason)
     turn.person = budget.refund(turn.person, touch, turn.journey)
@@ -628,7 +639,15 @@ def _windows(journey: Journey, now: datetime) -> list[datetime]:
 def _settle_wake(turn: Turn, before: datetime | None) -> None:
     """Compute the next wake-up instant; owe the setting of the alarm when it changed."""
     wake = next_wake(turn.journey, turn.documents, turn.now)
+    if _is_late(turn, before):
+        wake = turn.now + _TICK
     turn.change(wake_at=wake)
     still_set = before is not None and before > turn.now
     if wake != before and (wake is not None or still_set):
         turn.owe(SetAlarm(key=ALARM_KEY, journey_id=turn.journey.id))
+
+
+def _is_late(turn: Turn, before: datetime | None) -> bool:
+    """Say whether this event overtook an alarm: what that one was set for is still to be done."""
+    overtaken = before is not None and before <= turn.now and not isinstance(turn.event, e.AlarmRang)
+    return overtaken and turn.journey.stage in OPEN

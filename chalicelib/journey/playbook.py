@@ -37,11 +37,16 @@ def is_urgent(words: str, documents: Documents) -> bool:
     return any(word in lowered for word in documents.cadence.weighing.urgent_words)
 
 
-def severity(answer: Answer, person: Person, documents: Documents, *, at_check_in: bool) -> tuple[Severity, str]:
-    """Return how severe the failure is, and why in one word for programs."""
+def severity(
+    answer: Answer, person: Person, documents: Documents, *, at_check_in: bool, counted: bool = False
+) -> tuple[Severity, str]:
+    """Return how severe the failure is, and why in one word for programs.
+
+    ``counted`` says that the failure is among the person's failures already.
+    """
     weighing, playbook = documents.cadence.weighing, documents.playbook
     since = answer.at - clock.elapsed(playbook.failures_within)
-    failures = sum(failed_at > since for _, failed_at in person.failures) + 1
+    failures = sum(failed_at > since for _, failed_at in person.failures) + (not counted)
     grounds: tuple[tuple[bool, Severity, str], ...] = (
         (is_urgent(answer.words, documents), "P1", "urgent_words"),
         (answer.call_back, "P1", "call_back"),
@@ -90,22 +95,29 @@ def _remember_failure(turn: Turn, why: str) -> None:
     turn.person = loyalty.standing(turn.person, "recovering", turn.now, (f"{why} on {turn.now:%Y-%m-%d}",))
 
 
-def join_recovery(turn: Turn, answer: Answer, recovery: Recovery, *, at_check_in: bool) -> None:
+def join_recovery(turn: Turn, answer: Answer, recovery: Recovery, *, relapse: bool) -> None:
     """Give a further negative answer to the recovery that is open, so that it has exactly one.
 
-    Said at a check-in it means that the repair has not held: the work goes back to the proposal, as P1.
+    It may make the recovery more severe, never less. A ``relapse`` says that the repair has not held: the work
+    goes back to the proposal.
     """
     again = replace(recovery, answers=(*recovery.answers, answer.id))
-    if at_check_in:
-        acts = [step.act for step in turn.documents.playbook.steps]
-        kept = tuple(done for done in recovery.done if acts.index(done.act) < acts.index("propose"))
-        again = replace(again, severity="P1", why="relapse", done=kept, told=())
+    grade, why = severity(answer, turn.person, turn.documents, at_check_in=relapse, counted=True)
+    graver = grade < recovery.severity
+    if graver:
+        again = replace(again, severity=grade, why=why)
+    if relapse:
+        repair = {"propose", "deliver", "thank", "debrief", "close"}
+        again = replace(again, done=tuple(done for done in recovery.done if done.act not in repair), told=())
         turn.drop_planned("relapse", kinds=("check-in",))
         turn.change(track="", anchor=None, watch_until=None)
     turn.put_recovery(again)
-    if at_check_in:
+    if relapse:
         acknowledge(turn)
-    turn.notify(f"recovery-{recovery.number}-again-{answer.id}", turn.owner(), "answered_again", about=answer.id)
+    key = f"recovery-{recovery.number}-again-{answer.id}"
+    turn.notify(key, turn.owner(), "answered_again", about=answer.id)
+    if graver and grade == "P1":
+        turn.notify_rank(f"{key}-p1", "lead", "recovery_p1", about=str(recovery.number))
 
 
 def acknowledge(turn: Turn) -> None:
@@ -257,7 +269,8 @@ def _close(turn: Turn, event: StaffActed, recovery: Recovery) -> None:
     if not event.kept:
         lose(turn, f"closed as not kept by {event.by} on {turn.now:%Y-%m-%d}")
     elif turn.person.no_asks_since is not None or turn.person.suppressed is not None:
-        gone = Stage.OPTED_OUT if turn.person.suppressed is None else Stage.UNREACHABLE
+        bounced = turn.person.suppressed is not None and turn.person.suppressed.reason == "hard_bounce"
+        gone = Stage.UNREACHABLE if bounced else Stage.OPTED_OUT
         turn.end(gone, f"recovery {recovery.number} closed on {turn.now:%Y-%m-%d}; no more questions may be sent")
     else:
         turn.change(stage=Stage.CHECKING_IN)

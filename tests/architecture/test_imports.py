@@ -67,7 +67,7 @@ ACTS = {"open", "print", "input", "eval", "exec", "compile", "__import__"}
 NOT_SHIPPED = {"local", "tests", "infra", "benchmarks", "moto", "pytest", "hypothesis"}
 #: The AWS SDK: wiring builds the clients. Errors and types of the SDK may be named where its answers are read.
 SDK = {"boto3", "botocore", "s3transfer"}
-SDK_NAMES = {"botocore.exceptions"}
+SDK_NAMES = {"botocore.exceptions", "botocore.parsers"}
 
 ROOT = Path(__file__).parents[2]
 OURS = {"app", "chalicelib"}

@@ -37,6 +37,7 @@ def recovery(world: World) -> None:
         "notice-recovery-1-": lambda mail: world.once("work", HOUR, lambda: _work(world, "lamp")),
         "proposal-1": lambda mail: world.once("word", HOUR, lambda: _accept(world, mail)),
         "notice-proposal-": lambda mail: world.once("deliver", HOUR, lambda: _deliver(world, "lamp")),
+        "notice-recovery-1-no-word-": lambda mail: world.once("deliver", HOUR, lambda: _deliver(world, "lamp")),
         "fix_holds": lambda mail: world.once("fix", HOUR, lambda: world.answer(mail, "It holds", solved=1)),
         "recovery_rating": lambda mail: world.once(
             "rating", HOUR, lambda: world.answer(mail, "Well done", csat=5, heard=5, fair=4)
@@ -112,8 +113,8 @@ def bounce(world: World) -> None:
     world.later(HOUR, lambda: world.remark("queue", GONE, "Nobody served me for an hour"))
 
 
-#: A mail is claimed for fifteen minutes, then it takes two rounds of the reconciler until it is sent again; an alarm may
-#: be ten minutes late, and a message that failed comes again after six.
+#: A mail stays claimed for fifteen minutes, then it takes two rounds of the reconciler until it is sent again; an alarm
+#: may be ten minutes late, and a message that failed comes again after six.
 LATE_AT_MOST = timedelta(minutes=30)
 
 

@@ -27,8 +27,9 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ALARM_AT_MOST_LATE = timedelta(minutes=10) + RECONCILE_EVERY
 #: A story has at most two hundred moments; one that goes on beyond these runs in circles.
 MOST_MOMENTS = 1_000
-#: SES tells what became of a mail some time after it answered, or did not answer, who sent it.
-FEEDBACK_AFTER = timedelta(minutes=4)
+#: SES tells late what became of a mail: after a failed message has come again and two rounds of the reconciler, yet
+#: within the grace time.
+FEEDBACK_AFTER = timedelta(minutes=12)
 
 DIE_BEFORE, DIE_AFTER = "dies before the act", "acts, then dies"
 TIME_OUT_AFTER, TIME_OUT_BEFORE = "acts, then times out", "never acts and times out"
@@ -146,15 +147,16 @@ class World:
             self._done.add(name)
             self.later(delay, act)
 
-    def live(self) -> None:
-        """Let time run until nothing is left to happen."""
+    def live(self, until: datetime | None = None) -> None:
+        """Let time run until nothing is left to happen, or until then."""
         for _ in range(MOST_MOMENTS):
             self.stack.settle()
             self._open_mail()
             self._check()
             human = self._plans[0][0] if self._plans else None
             machine = self.stack.next_instant()
-            if human is None and machine is None:
+            if human is None and (machine is None or (until is not None and machine > until)):
+                self.stack.run_until(until or self.now)
                 return
             if machine is None or (human is not None and human <= machine):
                 self.stack.run_until(human)
@@ -298,7 +300,7 @@ class World:
         return left
 
     def _kept(self, name: str) -> list[str]:
-        journey = self.table.journey(self.journeys[name]).value
+        journey = self.table.journey(self.journeys.get(name, "")).value
         words = [proposal.words for recovery in journey.recoveries for proposal in recovery.proposals]
         return words + [answer.words for answer in journey.answers]
 

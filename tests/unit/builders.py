@@ -213,6 +213,12 @@ class History:
             if act == until:
                 return
 
+    def recovers_from(self, act: str) -> None:
+        """Staff do that step and every one that follows."""
+        for step in list(STEPS)[list(STEPS).index(act) :]:
+            self.staff(step)
+            self.mails()
+
     # -- looking -----------------------------------------------------------------------------------------
 
     @property

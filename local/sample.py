@@ -1,7 +1,7 @@
 """Chooses a few people of a large history, so that a demo opens at once and shows journeys at every stage."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from chalicelib.journey import clock, documents
@@ -10,8 +10,8 @@ from chalicelib.journey.documents import Settings
 from chalicelib.store.documents import shipped
 from local.inputs import Inputs, Resolution, Told
 
-#: Of the people chosen, one in so many had their case resolved last, and one in so many has a recovery under way.
-_NEWEST, _UNDER_WAY = 4, 4
+#: Of the people chosen, one in so many are the newest, the newest with a single case, those with a recovery under way.
+_NEWEST, _UNHELD, _UNDER_WAY = 6, 9, 4
 #: Of a file's cases, so many per cent may come after the demo's beginning, and so are left out.
 _LEFT_OUT = 10
 _BAD, _GLAD = 2, 9
@@ -33,7 +33,6 @@ class _Story:
     returned: bool = False
     falls_short: bool = False
     under_way: bool = False
-    said: list[str] = field(default_factory=list)
 
 
 def begin(given: Inputs) -> datetime:
@@ -79,6 +78,8 @@ def _chosen(stories: Sequence[_Story], people: int) -> list[_Story]:
     """Choose the newest, some whose recovery is under way, and older ones spread evenly over the whole time."""
     ordered = sorted(stories, key=lambda story: (story.latest, story.person), reverse=True)
     newest = ordered[: -(-people // _NEWEST)]
+    # Whoever has had one case only is asked without delay: no earlier survey holds theirs back.
+    newest += [story for story in ordered if story.resolutions == 1 and story not in newest][: people // _UNHELD]
     busy = [story for story in ordered if story.under_way and story not in newest][: people // _UNDER_WAY]
     older = [story for story in ordered if story not in newest and story not in busy]
     return [*newest, *busy, *_spread(older, people - len(newest) - len(busy))]
@@ -96,7 +97,11 @@ def _spread(stories: Sequence[_Story], number: int) -> list[_Story]:
     """Choose one story from each of so many spans of equal size."""
     spans = [stories[at * len(stories) // number : (at + 1) * len(stories) // number] for at in range(number)]
     worth = (_WORTH[at % len(_WORTH)] for at in range(number))
-    return [max(span, key=lambda story: (*rank(story), story.person)) for span, rank in zip(spans, worth, strict=True) if span]  # noqa: B023
+    return [
+        max(span, key=lambda story: (*rank(story), story.person))
+        for span, rank in zip(spans, worth, strict=True)
+        if span
+    ]
 
 
 def _stories(given: Inputs, now: datetime) -> list[_Story]:

@@ -1,0 +1,320 @@
+"""The customer's pages: looking changes nothing, pressing counts once, and no word is lost."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+
+from chalicelib.journey.state import Stage
+from chalicelib.links import Link
+
+SECRET_WORDS = "It broke <twice> & nobody called."
+
+
+def _view(page):
+    return re.search(r'name="view" value="([0-9a-f]{32})"', page.body.decode())[1]
+
+
+def _press(stack, path, **fields):
+    return stack.submit(path, urlencode(fields))
+
+
+def _answers(stack, journey_id):
+    return [(answer.scores, answer.words, answer.negative) for answer in stack.journey(journey_id).answers]
+
+
+# -- looking ---------------------------------------------------------------------------------------------------
+
+
+def _proposed(stack):
+    """A journey with a survey answered badly and a proposal sent; returns its id and the pages of all purposes."""
+    journey_id, path = stack.surveyed()
+    _press(stack, path, csat="1", words="Broken")
+    stack.settle()
+    for act in (
+        {"act": "take"},
+        {"act": "apologise", "text": "I am sorry."},
+        {"act": "propose", "text": "A new lamp."},
+    ):
+        told = {"journey_id": journey_id, "by": "ana", "acted_at": stack.clock.now.isoformat(), **act}
+        assert stack.tell("/acts", "staff.acted", told).status == 200
+    stack.settle()
+    opt_out = "/o/" + stack.wiring.links.token(Link("opt_out", journey_id, "survey"))
+    return journey_id, [path, stack.paths("p")[-1], opt_out, stack.paths("w")[-1]]
+
+
+def test_no_look_at_any_page_changes_anything(stack):
+    _, paths = _proposed(stack)
+    before = stack.rows()
+    for path in paths:
+        for query in ("", "?r=1", "?r=5", "?r=falls_short", "?scope=everything", "?csat=1&words=x"):
+            assert stack.request("GET", path + query).status == 200, path
+        assert stack.request("HEAD", path).status in {403, 404, 405}
+        assert stack.request("OPTIONS", path).status in {200, 403, 404, 405}
+        for method in ("PUT", "PATCH", "DELETE"):
+            assert stack.request(method, path).status in {403, 404, 405}
+    stack.settle()
+    assert stack.rows() == before
+
+
+def test_a_link_marks_its_rating_and_records_nothing(stack):
+    journey_id, path = stack.surveyed()
+    page = stack.request("GET", f"{path}?r=4").body.decode()
+    marked = re.findall(r'<input[^>]*name="csat"[^>]*value="(\d)"[^>]*\bchecked', page)
+    assert marked == ["4"]
+    assert _answers(stack, journey_id) == []
+
+
+@pytest.mark.parametrize("rating", ["0", "6", "99", "-1", "x", "", "%00", "4%22%3E%3Cscript%3E"])
+def test_a_rating_that_is_none_marks_nothing(stack, rating):
+    _, path = stack.surveyed()
+    reply = stack.request("GET", f"{path}?r={rating}")
+    assert (reply.status, b" checked>" in reply.body, b"<script" in reply.body) == (200, False, False)
+
+
+def test_every_page_keeps_out_of_caches_and_of_other_sites(stack):
+    _, paths = _proposed(stack)
+    for path in paths:
+        headers = {name.lower(): value for name, value in stack.request("GET", path).headers.items()}
+        policy = headers.pop("content-security-policy")
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert "script" not in policy
+        assert {
+            name: headers[name] for name in ("cache-control", "referrer-policy", "x-robots-tag", "content-type")
+        } == {
+            "cache-control": "no-store",
+            "referrer-policy": "same-origin",
+            "x-robots-tag": "noindex",
+            "content-type": "text/html; charset=utf-8",
+        }
+
+
+# -- pressing --------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_what_was_pressed_and_written(stack):
+    journey_id, path = stack.surveyed()
+    reply = _press(
+        stack, path, csat="2", solved="0", words=f"  {SECRET_WORDS} ", view=_view(stack.request("GET", path))
+    )
+    assert reply.status == 200
+    assert _answers(stack, journey_id) == [({"csat": 2, "solved": 0}, SECRET_WORDS, True)]
+    assert stack.journey(journey_id).stage is Stage.RECOVERING
+
+
+def test_pressing_twice_is_pressing_once(stack):
+    journey_id, path = stack.surveyed()
+    view = _view(stack.request("GET", path))
+    first, second = (_press(stack, path, csat="2", view=view) for _ in range(2))
+    assert (first.status, second.status) == (200, 200)
+    assert len(_answers(stack, journey_id)) == len(stack.journey(journey_id).recoveries) == 1
+
+
+def test_without_a_view_the_same_words_are_the_same_press(stack):
+    journey_id, path = stack.surveyed()
+    for _ in range(2):
+        _press(stack, path, csat="2", words="same")
+    assert len(_answers(stack, journey_id)) == 1
+    _press(stack, path, csat="2", words="other")
+    assert len(_answers(stack, journey_id)) == 2
+
+
+@pytest.mark.parametrize(
+    "csat", ["", "0", "6", "10", "-1", "+3", " 3", "3.0", "٣", "0005", "000" + "9" * 5_000, "three"], ids=ascii
+)
+def test_an_answer_off_the_scale_is_asked_again_with_what_was_written(stack, csat):
+    journey_id, path = stack.surveyed()
+    before = stack.rows()
+    reply = _press(stack, path, csat=csat, words=SECRET_WORDS)
+    assert reply.status == 422
+    assert "It broke &lt;twice&gt; &amp; nobody called." in reply.body.decode()
+    assert (stack.rows(), _answers(stack, journey_id)) == (before, [])
+
+
+def test_an_optional_answer_off_its_scale_is_left_out(stack):
+    journey_id, path = stack.surveyed()
+    assert _press(stack, path, csat="5", solved="0001", nps="10").status == 200
+    assert _answers(stack, journey_id) == [({"csat": 5}, "", False)]
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"&" * 500, b"csat=1&" * 60, b"csat=1&words=" + b"x" * 140_000], ids=len)
+def test_a_form_that_no_browser_sends_is_no_answer(stack, body):
+    journey_id, path = stack.surveyed()
+    before = stack.rows()
+    reply = stack.request("POST", path, {"content-type": "application/x-www-form-urlencoded"}, body)
+    assert reply.status == 422
+    assert (stack.rows(), _answers(stack, journey_id)) == (before, [])
+
+
+def test_words_are_kept_up_to_eight_thousand_characters(stack):
+    journey_id, path = stack.surveyed()
+    _press(stack, path, csat="5", words="ß" * 9_000)
+    assert stack.journey(journey_id).answers[0].words == "ß" * 8_000
+
+
+def test_the_customer_judges_a_proposal(stack):
+    journey_id, (_, path, _, _) = _proposed(stack)
+    assert _press(stack, path, choice="maybe", comment=SECRET_WORDS).status == 422
+    assert "It broke &lt;twice&gt;" in _press(stack, path, comment=SECRET_WORDS).body.decode()
+    assert _press(stack, path, choice="meets", comment="Thanks").status == 200
+    proposal = stack.journey(journey_id).recovery.proposal
+    assert (proposal.word, proposal.accepted) == ("meets", True)
+
+
+# -- opting out ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click"),
+        (
+            "multipart/form-data; boundary=xx",
+            b'--xx\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--xx--\r\n',
+        ),
+        ("application/x-www-form-urlencoded", b"scope=" + b"x" * 3_000),
+        ("application/x-www-form-urlencoded", b"\xff\xfe"),
+    ],
+    ids=["urlencoded", "multipart", "a scope of three kilobytes", "no text"],
+)
+def test_one_click_opts_out_whatever_the_form(stack, kind, body):
+    journey_id, _ = stack.surveyed()
+    path = "/o/" + stack.wiring.links.token(Link("opt_out", journey_id, "survey"))
+    reply = stack.request("POST", path, {"content-type": kind}, body)
+    assert (reply.status, stack.journey(journey_id).stage) == (200, Stage.OPTED_OUT)
+    assert stack.account.sqs.depth(stack._urls["inbox"]) == 0  # noqa: SLF001 - nothing was left to the worker
+
+
+def test_opting_out_twice_is_once(stack):
+    journey_id, _ = stack.surveyed()
+    path = "/o/" + stack.wiring.links.token(Link("opt_out", journey_id, "survey"))
+    assert _press(stack, path, scope="everything").status == 200
+    before = stack.rows()
+    assert _press(stack, path, scope="everything").status == 200
+    assert stack.rows() == before
+
+
+# -- bad links -------------------------------------------------------------------------------------------------
+
+
+def _bad_paths(stack):
+    """Every way in which a link can be bad: made up, damaged, of another purpose, expired, about nothing."""
+    journey_id, (answer, proposal, opt_out, work) = _proposed(stack)
+    links = stack.wiring.links
+    token = answer.removeprefix("/a/")
+    tokens = ["x", "x.y.z", token[:-1], token + "A", token[:-2] + token[-1] + token[-2], "k9" + token[2:], "x" * 600]
+    paths = [f"/{page}/{bad}" for page in "apow" for bad in tokens]
+    paths += [f"/{page}/{token}" for page in "pow"]
+    paths += [f"/a/{path[3:]}" for path in (proposal, opt_out, work)]
+    gone = "j" + "z" * 26
+    paths += ["/a/" + links.token(Link("answer", gone, "survey")), "/o/" + links.token(Link("opt_out", gone, "survey"))]
+    paths += ["/a/" + links.token(Link("answer", journey_id, "no-such-touch"))]
+    paths += ["/p/" + links.token(Link("proposal", journey_id, number)) for number in ("1.9", "9.1", "x", "1", "1.x")]
+    paths += ["/w/" + links.token(Link("work", journey_id, "nobody"))]
+    paths += ["/w/" + links.token(Link("work", journey_id, "ana", stack.clock.now))]
+    return paths
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_every_bad_link_gets_one_and_the_same_reply_and_changes_nothing(stack, method):
+    paths = _bad_paths(stack)
+    before = stack.rows()
+    headers = {"content-type": "application/x-www-form-urlencoded"} if method == "POST" else {}
+    form = b"csat=1&choice=meets&scope=everything&act=take"
+    replies = [stack.request(method, path, headers, form) for path in paths]
+    assert {(reply.status, tuple(sorted(reply.headers.items())), reply.body) for reply in replies} == {
+        (404, tuple(sorted(replies[0].headers.items())), replies[0].body)
+    }
+    assert stack.rows() == before
+
+
+# -- when AWS cannot be had ------------------------------------------------------------------------------------
+
+
+def _pressed(stack):
+    """Return each button with the event that it makes, and where its words are."""
+    journey_id, (answer, proposal, opt_out, work) = _proposed(stack)
+    return journey_id, {
+        answer: {"csat": "2", "words": SECRET_WORDS, "view": "a" * 32},
+        proposal: {"choice": "falls_short", "comment": SECRET_WORDS, "view": "b" * 32},
+        opt_out: {"scope": "everything", "view": "c" * 32},
+        work: {"act": "take", "view": "d" * 32},
+    }
+
+
+def test_while_the_table_cannot_be_had_what_customers_press_is_kept_and_said_so(stack):
+    journey_id, forms = _pressed(stack)
+    pages = dict(list(forms.items())[:3])
+    stack.off.add("dynamodb")
+    for path, fields in pages.items():
+        reply = _press(stack, path, **fields)
+        assert (reply.status, "We have received your answer" in reply.body.decode()) == (202, True), path
+    stack.off.clear()
+    stack.settle()
+    journey = stack.journey(journey_id)
+    assert [answer.words for answer in journey.answers][1:] == [SECRET_WORDS]
+    assert journey.recovery.proposals[0].word == "falls_short"
+    assert (
+        stack.wiring.table.is_suppressed("ada@example.com") or stack.wiring.table.person(journey.person_id).value.quiet
+    )
+    assert stack.failures == []
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["warm", "cold"])
+def test_while_nothing_can_be_had_the_form_comes_back_with_every_word(stack, cold):
+    _, forms = _pressed(stack)
+    before = stack.rows()
+    if cold:
+        stack.restart()
+        stack.wiring.links  # noqa: B018 - the keys of links are read when a function starts
+    stack.off.update({"dynamodb", "sqs"})
+    for path, fields in forms.items():
+        reply = _press(stack, path, **fields)
+        page = reply.body.decode()
+        assert (reply.status, "has not reached us yet" in page) == (503, True), path
+        for name, value in fields.items():
+            said = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            assert f'<input type="hidden" name="{name}" value="{said}">' in page, (path, name)
+    stack.off.clear()
+    assert stack.rows() == before
+
+
+def test_the_same_press_may_be_tried_again(stack):
+    journey_id, path = stack.surveyed()
+    stack.off.update({"dynamodb", "sqs"})
+    fields = {"csat": "2", "words": SECRET_WORDS, "view": "a" * 32}
+    assert _press(stack, path, **fields).status == 503
+    stack.off.remove("sqs")
+    assert _press(stack, path, **fields).status == 202
+    stack.off.clear()
+    assert _press(stack, path, **fields).status == 200
+    stack.settle()
+    assert _answers(stack, journey_id) == [({"csat": 2}, SECRET_WORDS, True)]
+
+
+def test_without_the_queue_a_press_is_committed_all_the_same(stack):
+    journey_id, path = stack.surveyed()
+    stack.off.add("sqs")
+    assert _press(stack, path, csat="2", words=SECRET_WORDS).status == 200
+    assert _answers(stack, journey_id) == [({"csat": 2}, SECRET_WORDS, True)]
+
+
+def test_an_answer_without_a_rating_is_not_kept_blindly(stack):
+    _, path = stack.surveyed()
+    stack.off.add("dynamodb")
+    reply = _press(stack, path, words=SECRET_WORDS)
+    assert (reply.status, "It broke &lt;twice&gt;" in reply.body.decode()) == (503, True)
+
+
+def test_a_page_that_cannot_be_shown_says_so(stack):
+    _, paths = _proposed(stack)
+    stack.off.add("dynamodb")
+    assert [stack.request("GET", path).status for path in paths] == [503, 503, 503, 503]
+
+
+def test_a_bad_link_is_a_bad_link_even_then(stack):
+    stack.surveyed()
+    before = stack.request("GET", "/a/x.y.z")
+    stack.off.update({"dynamodb", "sqs"})
+    after = stack.request("GET", "/a/x.y.z")
+    assert (after.status, after.body) == (before.status, before.body) == (404, before.body)
