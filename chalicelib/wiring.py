@@ -119,31 +119,32 @@ class Wiring:
 
     # -- what pages and calls use ------------------------------------------------------------------------
 
-    @cached_property
-    def _secrets(self) -> dict[str, Any]:
-        names = {f"{self.settings.secrets_prefix}/{name}": name for name in ("link-keys", "webhook-keys")}
-        answer = self._client("ssm").get_parameters(Names=list(names), WithDecryption=True)
-        found = {names[one["Name"]]: json.loads(one["Value"]) for one in answer["Parameters"]}
-        if set(found) != set(names.values()):
-            message = (
-                f"missing secrets under {self.settings.secrets_prefix}: {sorted(set(names.values()) - set(found))}"
-            )
+    def _secret(self, name: str) -> Any:
+        """Read one secret: each function may read only those that it needs."""
+        full = f"{self.settings.secrets_prefix}/{name}"
+        found = self._client("ssm").get_parameters(Names=[full], WithDecryption=True)["Parameters"]
+        if not found:
+            message = f"there is no secret {full}"
             raise LookupError(message)
-        return found
+        return json.loads(found[0]["Value"])
 
     @cached_property
     def links(self) -> "Links":
         """Makes and reads the links of mails."""
         from chalicelib.links import Links
 
-        keys = {key_id: b64decode(secret) for key_id, secret in self._secrets["link-keys"].items()}
+        keys = {key_id: b64decode(secret) for key_id, secret in self._secret("link-keys").items()}
         return Links(keys, self.settings.base_url)
+
+    @cached_property
+    def _webhook_keys(self) -> Sequence[bytes]:
+        from chalicelib.entry.webhooks import key_of
+
+        return [key_of(secret) for secret in self._secret("webhook-keys")]
 
     def webhook_keys(self) -> Sequence[bytes]:
         """Return the keys with which messages may be signed now."""
-        from chalicelib.entry.webhooks import key_of
-
-        return [key_of(secret) for secret in self._secrets["webhook-keys"]]
+        return self._webhook_keys
 
     @cached_property
     def _queues(self) -> "Queues":

@@ -14,6 +14,8 @@ Section: TypeAlias = dict[str, Any]
 APP_NAME: Final = "aftercare"
 #: As Chalice calls the function that serves every route.
 API_FUNCTION: Final = "api_handler"
+#: The stage of API Gateway, which is part of every path; stages of Aftercare have an API each.
+API_STAGE: Final = "api"
 #: Every function of app.py, the one of the routes first.
 FUNCTIONS: Final = (API_FUNCTION, "on_inbox", "on_work", "on_alarms", "on_feedback", "on_reconcile")
 #: Graviton costs a fifth less than x86 for the same time, and all wheels of requirements.txt exist for it.
@@ -31,10 +33,12 @@ _WORKER_TIMEOUT: Final = 60
 #: layer moves the templates to another path; tracing costs a cold start more than all else together. No function
 #: reserves concurrency: that would take it from the account, and the table's conditions keep order without it.
 _FIXED: Final[Mapping[str, Any]] = {
-    "api_gateway_stage": "api",
+    "api_gateway_stage": API_STAGE,
     "autogen_policy": False,
     "automatic_layer": False,
     "xray": False,
+    # Bytes: API Gateway compresses what is larger, for browsers that ask for it; phones get a page in a third.
+    "minimum_compression_size": 1024,
 }
 
 

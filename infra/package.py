@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from infra import chalice_config, stack
+from infra import chalice_config, policies, stack
 from infra.interpreter import RUNTIME, Interpreter, interpreter, run_quietly
 
 PROJECT: Final = Path(__file__).parents[1]
@@ -60,7 +60,7 @@ def package(
     project: Path = PROJECT,
     architecture: str = chalice_config.ARCHITECTURE,
     python: Interpreter | None = None,
-    write_policies: WritePolicies | None = None,
+    write_policies: WritePolicies = policies.write,
 ) -> Package:
     """Make the package of a stage, of a clean copy of what ships; needs no account.
 
@@ -70,7 +70,7 @@ def package(
     place = project / "build" / "package" / stage
     shutil.rmtree(place, ignore_errors=True)
     copy = _clean_copy(project, place / "project")
-    _configure(copy, stage, architecture, write_policies or _default_policies)
+    _configure(copy, stage, architecture, write_policies)
     print(chalice(python, copy, "package", "--stage", stage, str(place)), end="")
     archive = (place / "deployment.zip").rename(place / "aftercare.zip")
     finish(archive, python, project / "requirements.txt", architecture)
@@ -132,12 +132,6 @@ def _configure(copy: Path, stage: str, architecture: str, write_policies: WriteP
 def secrets_prefix(stage: str) -> str:
     """Return where the secrets of a stage stand in the parameter store."""
     return f"/aftercare/{stage}"
-
-
-def _default_policies(stage: str, outputs: Mapping[str, str], folder: Path) -> object:
-    from infra import policies  # noqa: PLC0415 - only who packages needs it
-
-    return policies.write(stage, outputs, folder)
 
 
 # -- what is in the zip ----------------------------------------------------------------------------------------

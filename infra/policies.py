@@ -59,10 +59,15 @@ class Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def roles() -> Roles:
     """Return what roles.yaml says; raises BadRoles."""
+    return read(ROLES.read_text("utf-8"))
+
+
+def read(text: str) -> Roles:
+    """Return what a text in the form of roles.yaml says; raises BadRoles naming the place."""
     try:
-        return msgspec.convert(yaml.safe_load(ROLES.read_text("utf-8")), Roles)
+        return msgspec.convert(yaml.safe_load(text), Roles)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise BadRoles(f"{ROLES.name}: {error}") from error
+        raise BadRoles(str(error)) from error
 
 
 def render(stage: str, outputs: Mapping[str, str], asked: Roles | None = None) -> dict[str, Policy]:

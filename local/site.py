@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from threading import RLock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -79,6 +80,7 @@ class Site:
         self._lock = RLock()
         self._views = Views(stack)
         self._pages = pages.Pages(self._views)
+        self._cases = count(1)
         self._pages.mails_before = len(self._views.mails())
 
     def answer(self, request: Request) -> Reply:
@@ -152,7 +154,7 @@ class Site:
     def _resolve(self, request: Request) -> Reply:
         """Take a visitor's own case from the form of the start page."""
         try:
-            name = resolve_a_case(self._stack, request.form)
+            name = resolve_a_case(self._stack, request.form, f"DEMO-{next(self._cases)}")
         except BadCase as error:
             return _page(self._pages.start(errors=[str(error)], typed=request.form), 422)
         self._stack.settle()

@@ -20,6 +20,7 @@ import msgspec
 
 from chalicelib.journey import budget, clock
 from chalicelib.journey.documents import Documents
+from chalicelib.journey.events import AnswerGiven
 from chalicelib.journey.state import Answer, Contact, Journey, Person, Stage, Touch
 
 
@@ -51,13 +52,20 @@ def violations(world: World) -> list[str]:
 
 
 def _recoveries(world: World) -> Iterator[str]:
-    carried = {answer.id for journey in world.journeys.values() for answer in journey.answers if answer.from_journey}
+    carried = set(_carried(world))
     for journey in world.journeys.values():
         for answer in journey.answers:
             if answer.negative and answer.counts:
                 yield from _has_one_recovery(world, journey, answer, carried)
             elif answer.negative and not _owed_ever(world, journey, "notice-suspect-"):
                 yield f"1: {journey.id}: nobody looks at the suspect negative answer {answer.id}"
+
+
+def _carried(world: World) -> Iterator[str]:
+    """Yield the answers that another journey has, or holds for its beginning."""
+    for journey in world.journeys.values():
+        yield from (answer.id for answer in journey.answers if answer.from_journey)
+        yield from (event.answer_id for event in journey.parked if isinstance(event, AnswerGiven))
 
 
 def _has_one_recovery(world: World, journey: Journey, answer: Answer, carried: set[str]) -> Iterator[str]:
@@ -71,7 +79,8 @@ def _has_one_recovery(world: World, journey: Journey, answer: Answer, carried: s
 
 def _wakes(world: World) -> Iterator[str]:
     for journey in world.journeys.values():
-        waits = journey.stage is not Stage.UNBORN or journey.parked
+        # What is parked longer than `Settings.parked_at_most` waits for its beginning alone: a person was told.
+        waits = journey.stage is not Stage.UNBORN or (journey.parked and journey.born_at)
         if journey.is_final or not waits or world.owed.get(journey.id):
             continue
         if journey.wake_at is None or journey.wake_at <= world.now:
@@ -91,7 +100,7 @@ def _silence(world: World) -> Iterator[str]:
         person = world.persons[journey.person_id]
         touch = journey.touch(mail.touch_id)
         asks = touch is not None and touch.klass != "response"
-        stopped = [person.no_mail_since, person.suppression.at if person.suppression else None]
+        stopped = [person.no_mail_since, person.suppressed.at if person.suppressed else None]
         since = clock.in_order([*stopped, person.no_asks_since if asks else None])
         if since and mail.at > since[0]:
             yield f"4: {journey.id}: {mail.touch_id} was sent at {mail.at} though silenced since {since[0]}"

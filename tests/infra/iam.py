@@ -67,7 +67,7 @@ def mismatches(used: Mapping[str, Iterable[Use]], policies: Mapping[str, Policy]
 
 def uses(service: str, operation: str, params: Params) -> Iterator[Use]:
     """Yield what IAM asks for when this call is made; KeyError for a call that nobody has looked up yet."""
-    return _ASKED[f"{service}.{operation}"](params)
+    return ASKED[f"{service}.{operation}"](params)
 
 
 def arn(service: str, name: str) -> str:
@@ -124,7 +124,7 @@ def _mail(params):
 
 
 def _schedule(action: str) -> Callable[[Params], Iterator[Use]]:
-    """Who names a role in a schedule passes it on. Source: EventBridge Scheduler User Guide, "identity-based policies"."""
+    """Who names a role in a schedule passes it on. Source: Scheduler User Guide, "Identity-based policies"."""
 
     def asked(params):
         yield Use(f"scheduler:{action}", arn("scheduler", f"schedule/{params['GroupName']}/{params['Name']}"))
@@ -141,8 +141,9 @@ def _parameters(params):
         yield Use("ssm:GetParameters", arn("ssm", f"parameter{name}"))
 
 
-#: Call → what IAM asks for. Source, where nothing else is said: the service's page in the Service Authorization Reference.
-_ASKED: dict[str, Callable[[Params], Iterator[Use]]] = {
+#: Call → what IAM asks for. Source, where nothing else is said: its page of the Service Authorization Reference
+#: (the right has the name of the operation).
+ASKED: dict[str, Callable[[Params], Iterator[Use]]] = {
     "dynamodb.GetItem": _table("GetItem"),
     "dynamodb.PutItem": _table("PutItem"),
     "dynamodb.Query": _table("Query"),

@@ -1,5 +1,6 @@
 """The demo: which slice of the cases it shows, and how its command behaves."""
 
+import json
 import os
 import re
 import signal
@@ -7,8 +8,8 @@ import socket
 import subprocess
 import sys
 from datetime import timedelta
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_short_file_is_shown_whole(tmp_path, last, begins):
 
 
 def test_people_come_with_all_their_cases(histories, begins):
-    chosen = sample.choose(histories, begins, 36)
+    chosen = sample.choose(histories, begins, demo.PEOPLE)
     people = {message.data["customer"]["customer_id"] for message in chosen.messages if "customer" in message.data}
     theirs = [
         message.data["case_id"]
@@ -69,16 +70,16 @@ def test_people_come_with_all_their_cases(histories, begins):
         and message.at <= begins
         and message.data["customer"]["customer_id"] in people
     ]
-    assert len(people) == 36
+    assert len(people) == demo.PEOPLE
     assert chosen.cases == len(theirs)
     assert sorted(theirs) == sorted(m.data["case_id"] for m in chosen.messages if m.type == "case.resolved")
     assert len(theirs) > len(set(theirs)), "somebody's case was resolved twice"
 
 
 def test_nothing_is_told_that_comes_after_the_beginning(histories, begins):
-    chosen = sample.choose(histories, begins, 36)
+    chosen = sample.choose(histories, begins, demo.PEOPLE)
     assert max(message.at for message in chosen.messages) <= begins
-    assert sample.choose(histories, begins, 36) == chosen
+    assert sample.choose(histories, begins, demo.PEOPLE) == chosen
 
 
 def test_nobody_is_left_out_when_all_are_asked_for(tmp_path):
@@ -89,7 +90,7 @@ def test_nobody_is_left_out_when_all_are_asked_for(tmp_path):
 
 
 def test_the_demo_opens_with_journeys_at_every_stage_and_every_page_can_be_shown(histories, begins):
-    stack = demo.load(sample.choose(histories, begins, 36), begins, "http://127.0.0.1:8000")
+    stack = demo.load(sample.choose(histories, begins, demo.PEOPLE), begins, "http://127.0.0.1:8000")
     views = Views(stack)
     shown = {stage for stage, number in views.stages().items() if number}
     assert shown >= {"waiting", "asked", "checking_in", "recovering", "loyal", "lost", "superseded", "unknown"}
@@ -132,23 +133,31 @@ def test_every_command_explains_itself(arguments):
     assert (told.returncode, told.stdout.startswith("usage: python -m local"), told.stderr) == (0, True, "")
 
 
-@pytest.mark.parametrize(("number", "stop"), [("0", signal.SIGINT), ("0", signal.SIGTERM)], ids=["Ctrl-C", "terminate"])
-def test_the_demo_says_where_to_look_and_ends_well(tmp_path, number, stop):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
+def test_the_demo_says_where_to_look_and_ends_well(tmp_path, stop):
     (tmp_path / "cases.csv").write_text(HEAD + _line("A", "2026-05-06T20:00:00+00:00"))
     started = subprocess.Popen(
-        _command("demo", "--port", number, "--cases", str(tmp_path / "cases.csv")),
+        _command("demo", "--port", "0", "--cases", str(tmp_path / "cases.csv")),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    with started:
+    try:
         told = [started.stdout.readline() for _ in range(8)]
-        url = re.search(r"http://127\.0\.0\.1:\d+", told[0])[0]
-        with urlopen(f"{url}/_local/clock") as reply:
-            assert reply.read() == b'{"now": "2026-05-07T14:00:00Z", "next": "2026-05-07T20:00:00Z"}'
+        where = re.search(r"http://(127\.0\.0\.1:\d+)", told[0])[1]
+        connection = HTTPConnection(where, timeout=20)
+        connection.request("GET", "/_local/clock")
+        clock = json.loads(connection.getresponse().read())
+        connection.close()
         started.send_signal(stop)
         left, errors = started.communicate(timeout=20)
+    finally:
+        started.kill()
+        started.wait()
+        started.stdout.close()
+        started.stderr.close()
+    assert clock == {"now": "2026-05-07T14:00:00Z", "next": "2026-05-08T09:00:00Z"}
     assert (started.returncode, left, errors) == (0, "\nStopped.\n", "")
     assert [line.split()[0] for line in told[2:6]] == ["Start", "Mailbox", "Journeys", "Clock"]
 

@@ -16,9 +16,7 @@ def replayed(folder, tmp, *more):
     parser = argparse.ArgumentParser()
     replay.add_arguments(parser)
     files = ["--cases", str(folder / "cases.csv"), "--answers", str(folder / "answers.csv")]
-    args = parser.parse_args(
-        [*files, "--json", str(tmp / "out.json"), "--ledger", str(tmp / "ledger.jsonl"), *more]
-    )
+    args = parser.parse_args([*files, "--json", str(tmp / "out.json"), "--ledger", str(tmp / "ledger.jsonl"), *more])
     code = replay.run(args)
     lines = [json.loads(line) for line in (tmp / "ledger.jsonl").read_text("utf-8").splitlines()]
     return code, json.loads((tmp / "out.json").read_text("utf-8")), lines

@@ -354,7 +354,7 @@ def test_eight_at_once_corrupt_nothing(site):
     def one(number):
         told = site.resolve(f"B-{number}", email=f"b{number}@example.com", customer_id="")
         looked = site.get("/_local/journeys" if number % 2 else "/_local/mail")
-        moved = site.move(advance="PT1M")
+        moved = site.move(advance="PT1S")  # further, and signatures of other threads grow old
         return told.status, looked.status, moved.status
 
     with ThreadPoolExecutor(8) as pool:

@@ -7,7 +7,7 @@ from chalicelib.journey import cadence
 from chalicelib.journey.documents import Step
 from chalicelib.journey.loyalty import Rhythm, rhythm
 from chalicelib.journey.state import Ending, Person, Purchase, Stage, Touch
-from tests.unit.builders import MONDAY, History, days, hours, shipped
+from tests.unit.builders import MONDAY, History, days, hours
 
 TUESDAY = MONDAY + days(1)
 

@@ -195,7 +195,9 @@ def test_a_team_is_answered_for_by_its_own_then_by_those_for_every_team_then_by_
         ("amy", "agent", ("billing",)), ("bob", "agent", ("*",)), ("lea", "lead", ("billing",)), ("hal", "head", ("*",))
     )
     found = {
-        (rank, team): [m.id for m in staff.of_rank(rank, team)] for rank in ("agent", "lead") for team in ("billing", "")
+        (rank, team): [m.id for m in staff.of_rank(rank, team)]
+        for rank in ("agent", "lead")
+        for team in ("billing", "")
     }
     assert found == {
         ("agent", "billing"): ["amy"],

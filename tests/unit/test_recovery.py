@@ -40,9 +40,7 @@ def opened(words: str = "", **scores) -> History:
 def test_a_negative_answer_opens_one_recovery_with_owner_severity_and_clock():
     history = opened(csat=1, words="It came broken.")
     name = history.journey.id
-    recovery = Recovery(
-        number=1, severity="P2", why="core_failure", opened_at=TUESDAY, owner="jonas", answers=("a1",)
-    )
+    recovery = Recovery(number=1, severity="P2", why="core_failure", opened_at=TUESDAY, owner="jonas", answers=("a1",))
     acknowledgement = Touch(
         id="acknowledgement-1",
         kind="acknowledgement",
@@ -121,7 +119,11 @@ def test_of_the_most_severe_the_lead_is_told_too():
 
 @pytest.mark.parametrize(
     ("ago", "expected"),
-    [((364, 100), ("P1", "repeated_failure")), ((365, 100), ("P3", "negative_answer")), ((1,), ("P3", "negative_answer"))],
+    [
+        ((364, 100), ("P1", "repeated_failure")),
+        ((365, 100), ("P3", "negative_answer")),
+        ((1,), ("P3", "negative_answer")),
+    ],
 )
 def test_the_third_failure_in_twelve_months_is_most_severe(ago, expected):
     history = History()
@@ -441,7 +443,9 @@ def test_a_word_that_comes_too_late_changes_nothing_and_its_owner_reads_it(late)
         history = History()
         history.asked()
     before = history.journey
-    history.says("meets", proposal=9 if late == "no such proposal" else 1, recovery=2 if late == "another recovery" else 1)
+    history.says(
+        "meets", proposal=9 if late == "no such proposal" else 1, recovery=2 if late == "another recovery" else 1
+    )
     assert history.journey == before
     assert history.notices() == [("jonas", "answered_again")]
 

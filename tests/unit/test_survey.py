@@ -82,9 +82,7 @@ def test_a_sent_survey_is_asked_and_its_reminder_planned():
     history = History()
     history.asked()
     sent = replace(SURVEY, owed_at=TUESDAY, sent_at=TUESDAY, message_id="m-survey")
-    reminder = Touch(
-        id="reminder", kind="reminder", due_at=TUESDAY + days(3), latest_at=TUESDAY + days(14), number=1
-    )
+    reminder = Touch(id="reminder", kind="reminder", due_at=TUESDAY + days(3), latest_at=TUESDAY + days(14), number=1)
     assert history.decisions[-1] == Decision(
         journey=replace(history.journey, stage=Stage.ASKED, touches=(sent, reminder), wake_at=TUESDAY + days(3)),
         person=history.person,
@@ -325,9 +323,7 @@ def test_a_case_that_was_none_ends_its_journey(reason):
     history.resolved()
     history.withdrawn(reason)
     assert history.statuses() == {"survey": "case_withdrawn"}
-    assert history.journey.endings == (
-        Ending(Stage.SUPERSEDED, MONDAY, (f"case withdrawn ({reason}) on 2026-06-01",)),
-    )
+    assert history.journey.endings == (Ending(Stage.SUPERSEDED, MONDAY, (f"case withdrawn ({reason}) on 2026-06-01",)),)
 
 
 def test_resolved_again_starts_a_journey_of_its_own_and_supersedes_the_first():
@@ -369,9 +365,7 @@ def test_a_refused_survey_ends_as_unknown_and_gives_the_budget_back():
     history.happens(e.MailNotSent, touch_id="survey", reason="refused")
     assert history.statuses() == {"survey": "refused", "reminder": "journey_over"}
     assert history.person.contacts == ()
-    assert history.journey.endings == (
-        Ending(Stage.UNKNOWN, TUESDAY, ("survey not sent (refused) on 2026-06-02",)),
-    )
+    assert history.journey.endings == (Ending(Stage.UNKNOWN, TUESDAY, ("survey not sent (refused) on 2026-06-02",)),)
 
 
 def test_of_a_mail_whose_outcome_stays_unknown_a_person_is_told():

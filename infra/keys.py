@@ -1,0 +1,56 @@
+"""Makes the secrets of a stage, once. Nothing here ever prints one.
+
+The functions read them from the parameter store at run time (chalicelib/wiring.py), so no secret stands in a
+configuration, a template or a function's environment.
+"""
+
+import json
+import secrets
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any, Final
+
+#: Bytes: as long as the digest of the HMAC-SHA256 that they key (RFC 2104, section 3).
+_LENGTH: Final = 32
+
+
+def _link_keys() -> dict[str, str]:
+    """Key id → key. A second one is added beside the first, which still opens the links of old mails."""
+    return {"k1": _key()}
+
+
+def _webhook_keys() -> list[str]:
+    """Keys with which messages may be signed now, in the form of Standard Webhooks."""
+    return [f"whsec_{_key()}"]
+
+
+def _key() -> str:
+    return b64encode(secrets.token_bytes(_LENGTH)).decode()
+
+
+_MAKERS: Final[dict[str, Callable[[], Any]]] = {"link-keys": _link_keys, "webhook-keys": _webhook_keys}
+
+
+def ensure(ssm: Any, prefix: str) -> list[str]:
+    """Make the secrets that are absent and return their names; those that are there are neither read nor replaced."""
+    return [name for name in names(prefix) if _make(ssm, name)]
+
+
+def names(prefix: str) -> list[str]:
+    """Return the names of a stage's secrets."""
+    return [f"{prefix}/{name}" for name in _MAKERS]
+
+
+def delete(ssm: Any, prefix: str) -> None:
+    """Delete them: no link in any mail opens any more."""
+    ssm.delete_parameters(Names=names(prefix))
+
+
+def _make(ssm: Any, name: str) -> bool:
+    """Put one; without Overwrite the store itself refuses to replace what is there, whoever was first."""
+    value = json.dumps(_MAKERS[name.rpartition("/")[2]]())
+    try:
+        ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=False)
+    except ssm.exceptions.ParameterAlreadyExists:
+        return False
+    return True

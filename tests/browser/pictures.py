@@ -1,0 +1,91 @@
+"""Takes the pictures of the README from the demo itself: ``python -m tests.browser.pictures``, into docs/pictures/."""
+
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from local import demo, inputs, sample
+from local.server import Server
+from local.site import Site
+from tests.browser.chrome import DESKTOP, PHONE, Chrome, start
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+#: A README is read over slow lines too.
+LARGEST = 200_000
+WORDS = "Three weeks, four calls, and each time I was told that it is “on its way”. Nobody ever called back."
+
+
+@contextmanager
+def running_demo():
+    """The demo as `make demo` opens it, with one case more."""
+    given = inputs.read(*(demo.HISTORIES / f"{name}.csv" for name in ("cases", "answers", "staff", "purchases")))
+    begins = sample.begin(given)
+    with Server(0) as server:
+        stack = demo.load(sample.choose(given, begins, demo.PEOPLE), begins, server.url)
+        server.site = Site(stack)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.url
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def keep(page, name):
+    """Keep what the screen shows."""
+    path = PICTURES / f"{name}.png"
+    page.evaluate("document.activeElement && document.activeElement.blur()")
+    page.screenshot(path=path, animations="disabled", caret="hide")
+    size = path.stat().st_size
+    assert size < LARGEST, f"{path} has {size} bytes"
+    print(f"{path.relative_to(PICTURES.parents[1])}: {size // 1000} KB")  # noqa: T201 - a command line prints
+
+
+def newest(page, url, kind):
+    """Open the newest mail of a kind as its reader's mail program shows it; returns its address."""
+    page.goto(f"{url}/_local/mail?kind={kind}")
+    page.goto(page.locator("main .list a").first.evaluate("link => link.href") + "/html")
+
+
+def on_a_phone(page, url):
+    """A customer of the demo is asked, and answers badly."""
+    page.get_by_label("First name").fill("Ada")
+    page.get_by_label("Mail address").fill("ada@example.com")
+    page.get_by_label("What the case was about").fill("A delivery that never came")
+    page.get_by_role("button", name="A case was resolved").click()
+    page.get_by_role("button", name="+ a day").click()
+    newest(page, url, "survey")
+    keep(page, "survey-mail-phone")
+    page.get_by_role("link", name="2: Unhappy").click()
+    page.locator("[name=words]").fill(WORDS)
+    keep(page, "answer-page-phone")
+    page.get_by_role("button", name="Send").click()
+    keep(page, "thanks-phone")
+
+
+def on_a_desktop(page, url):
+    """The owner of the recovery gets to work."""
+    keep(page, "local-desktop")
+    newest(page, url, "staff-notice")
+    page.get_by_role("link", name="Open the recovery").click()
+    page.get_by_role("button", name="Take it").click()
+    keep(page, "recovery-desktop")
+
+
+def main():
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright, running_demo() as url:
+        browser = start(playwright)
+        chrome = Chrome(browser)
+        with chrome.open_page(f"{url}/_local/", device=PHONE) as page:
+            on_a_phone(page, url)
+        with chrome.open_page(f"{url}/_local/", device=DESKTOP) as page:
+            on_a_desktop(page, url)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""AWS on this machine for the deployment tests: MiniStack, and what stands in for what it lacks.
+
+MiniStack runs the functions' zips in processes of its own Python, so it runs on the Python of the runtime, in an
+environment of its own (requirements.txt beside this). Nothing of it is known to the product.
+
+What it lacks, and what is done about it, in full:
+
+- PutRestApi is unknown. The bridge answers with the API as it is, so a second deployment does not change the routes.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from infra.interpreter import Interpreter
+
+ROOT = Path(__file__).parents[2]
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+ACCOUNT = "000000000000"  # MiniStack's
+REGION = "eu-central-1"
+#: Seconds until MiniStack answers.
+_PATIENCE = 60
+_HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host"}
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running one."""
+
+    #: MiniStack itself: the functions talk to it.
+    direct: str
+    #: The bridge before it: who deploys talks to it.
+    endpoint: str
+    log: Path
+
+    def credentials(self) -> dict[str, str]:
+        """Return the environment of who deploys."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+def environment(python: Interpreter) -> Path:
+    """Return the Python of an environment that has MiniStack, made on first use."""
+    place = ROOT / "build" / f"ministack-python{python.version}"
+    made, stamp = place / "bin" / "python", place / "made-for"
+    if stamp.is_file() and stamp.read_text("utf-8") == REQUIREMENTS.read_text("utf-8"):
+        return made
+    subprocess.run([python.python, "-m", "venv", "--clear", place], check=True)
+    pip = [made, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "install", "--no-deps", "--requirement", REQUIREMENTS], check=True)
+    subprocess.run([*pip, "check"], check=True)
+    stamp.write_text(REQUIREMENTS.read_text("utf-8"), "utf-8")
+    return made
+
+
+@contextmanager
+def emulated(python: Interpreter, folder: Path, *, enforce: bool = False) -> Iterator[Emulator]:
+    """Run the body with an empty account; ``enforce`` has it check IAM policies."""
+    port = _free_port()
+    direct = f"http://127.0.0.1:{port}"
+    scratch = folder / "tmp"
+    scratch.mkdir(parents=True)
+    surroundings = {
+        "HOME": str(folder),
+        "TMPDIR": str(scratch),
+        "PATH": os.defpath,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",  # else it makes a certificate authority
+        "MINISTACK_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AUTH": str(enforce).lower(),
+    }
+    log = folder / "ministack.log"
+    command = [environment(python), "-m", "ministack"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, env=surroundings, cwd=folder, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        _wait_for(f"{direct}/_ministack/health", process)
+        with _bridged(direct) as endpoint:
+            yield Emulator(direct, endpoint, log)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # its workers are of its group
+        process.wait()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_for(url: str, process: subprocess.Popen) -> None:
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - loopback
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(f"MiniStack does not answer at {url}")
+
+
+@contextmanager
+def _bridged(direct: str) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _bridge(direct))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _bridge(direct: str) -> type[BaseHTTPRequestHandler]:
+    """Return a handler that passes everything on, but for what MiniStack lacks."""
+
+    class Bridge(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            method = self.command
+            if method == "PUT" and self.path.split("?")[0].removeprefix("/restapis/").isalnum():
+                method, body = "GET", b""
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+            request = urllib.request.Request(direct + self.path, body or None, headers, method=method)  # noqa: S310
+            try:
+                with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - loopback
+                    self._answer(answer.status, answer.headers.items(), answer.read())
+            except urllib.error.HTTPError as answer:
+                self._answer(answer.code, answer.headers.items(), answer.read())
+
+        def _answer(self, status, headers, body) -> None:
+            self.send_response(status)
+            for name, value in headers:
+                if name.lower() not in _HOP_BY_HOP:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args) -> None:
+            """Say nothing."""
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _pass_on
+
+    return Bridge
