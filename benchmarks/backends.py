@@ -117,7 +117,7 @@ def measure(client: Any, stored: int, seconds: float) -> dict[str, float]:
 @contextmanager
 def stand_ins() -> Iterator[Callable[[], Any]]:
     """Give clients of the project's own stand-ins."""
-    from local.aws import Account  # noqa: PLC0415 - a backend is imported when it is measured
+    from local.aws import Account
 
     yield lambda: Account(lambda: datetime.now(UTC)).client("dynamodb")
 
@@ -127,7 +127,7 @@ def moto() -> Iterator[Callable[[], Any]]:
     """Give clients of moto in this process."""
     if find_spec("moto") is None:
         raise Skipped("moto is not installed")
-    from moto import mock_aws  # noqa: PLC0415
+    from moto import mock_aws
 
     with mock_aws():
         yield lambda: aws_client(None)
@@ -153,7 +153,7 @@ def ministack() -> Iterator[Callable[[], Any]]:
         }
         command = [sys.executable, "-m", "ministack"]
         quiet = subprocess.DEVNULL
-        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=quiet, stderr=quiet)  # noqa: S603 - as written here
+        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=quiet, stderr=quiet)
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(url, server)
@@ -177,7 +177,7 @@ def wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
 
 def aws_client(url: str | None) -> Any:
     """Return boto3's client with made-up credentials."""
-    import boto3  # noqa: PLC0415
+    import boto3
 
     session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)  # noqa: S106
     return session.client("dynamodb", endpoint_url=url)

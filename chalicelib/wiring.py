@@ -8,7 +8,7 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.boundary import Boundary, straight
@@ -43,7 +43,6 @@ def aws_client(service: str) -> Any:
 
     The mail client makes exactly one request for each call: SES has no idempotency token, so a retry could send twice.
     """
-    import boto3
     from botocore.config import Config
 
     attempts = 1 if service == "sesv2" else 3
@@ -52,7 +51,18 @@ def aws_client(service: str) -> Any:
         read_timeout=_READ,
         retries={"total_max_attempts": attempts, "mode": "standard"},
     )
-    return boto3.client(service, config=config)
+    return _session().create_client(service, config=config)
+
+
+@cache
+def _session() -> Any:
+    """Return the one session of this process, whose clients share what they load.
+
+    It is botocore's own: boto3 adds nothing to clients like ours, and loads a file transfer library for S3 with it.
+    """
+    from botocore.session import get_session
+
+    return get_session()
 
 
 class Wiring:

@@ -10,6 +10,7 @@ import math
 import statistics
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -42,7 +43,7 @@ def rows(path):
 def rhythm(bought, before):
     """Median and 80th percentile (nearest rank) of the gaps between purchases, or nothing with fewer than two gaps."""
     known = sorted({at for at, _ in bought if at <= before})
-    gaps = sorted((b - a) for a, b in zip(known, known[1:], strict=False))
+    gaps = sorted(b - a for a, b in pairwise(known))
     if len(gaps) < 2:
         return None
     median = timedelta(seconds=statistics.median(gap.total_seconds() for gap in gaps))
