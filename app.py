@@ -14,7 +14,7 @@ from chalicelib.entry.http import FORMS
 from chalicelib.settings import queue_name
 from chalicelib.wiring import wired
 
-app = Chalice(app_name="aftercare")
+app = Chalice(app_name="aftercare", configure_logs=False)
 
 # -- the customer ------------------------------------------------------------------------------------------
 

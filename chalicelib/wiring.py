@@ -51,18 +51,15 @@ def aws_client(service: str) -> Any:
         read_timeout=_READ,
         retries={"total_max_attempts": attempts, "mode": "standard"},
     )
-    return _session().create_client(service, config=config)
+    return _session().client(service, config=config)
 
 
 @cache
 def _session() -> Any:
-    """Return the one session of this process, whose clients share what they load.
+    """Return the one session of this process, whose clients share what they load."""
+    import boto3
 
-    It is botocore's own: boto3 adds nothing to clients like ours, and loads a file transfer library for S3 with it.
-    """
-    from botocore.session import get_session
-
-    return get_session()
+    return boto3.session.Session()
 
 
 class Wiring:

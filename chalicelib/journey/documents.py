@@ -18,7 +18,7 @@ Severity = Literal["P1", "P2", "P3"]
 Act = Literal["take", "apologise", "propose", "deliver", "thank", "debrief", "close"]
 Rank = Literal["agent", "lead", "head"]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 #: Lowest and highest answer of each measure.
@@ -198,7 +198,7 @@ class Brand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the company looks and is reached in every mail and page."""
 
     name: Text
-    colour: Annotated[str, msgspec.Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+    colour: Annotated[str, msgspec.Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
     postal_address: Text
     phone: Text
     phone_hours: Text
@@ -245,7 +245,7 @@ class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Name
     name: Text
-    email: Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>\"]+@[^@\s<>\"]+$", max_length=254)]
+    email: Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>\"]+@[^@\s<>\"]+\Z", max_length=254)]
     role: Text
     rank: Rank
     teams: tuple[str, ...]

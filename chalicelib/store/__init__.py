@@ -12,7 +12,7 @@ One table, two string keys. What stands where:
 ``P#<person>``        ``FACT#…``, ``EFFECT#`` as for journeys
 ``P#<person>``        ``J#<journey>``         the person's journeys, open or not
 ``ADDRESS#<sha256>``  ``SUPPRESSED``          an address that gets no mail, and why
-``CASE#<source>#<id>``  ``STATE``             the epochs of a case, for sources that do not number them
+``CASE#<source>|<id>``  ``STATE``             the epochs of a case, for sources that do not number them
 ``DOC#<kind>``        ``V#<number>``          the versions of a document
 ``DOC``               ``ACTIVE``              which version of each kind is active, and which is the newest
 ====================  ======================  ====================================================================

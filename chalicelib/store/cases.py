@@ -38,7 +38,7 @@ class CaseEpochs:
         return max(len(self._read(source, case_id)), 1)
 
     def _key(self, source: str, case_id: str) -> dict[str, Any]:
-        return items.key(f"CASE#{source}#{case_id}", items.STATE)
+        return items.key(f"CASE#{source}|{case_id}", items.STATE)
 
     def _read(self, source: str, case_id: str) -> list[str]:
         key = self._key(source, case_id)

@@ -5,9 +5,11 @@ environment of its own (requirements.txt beside this). Nothing of it is known to
 
 What it lacks, and what is done about it, in full:
 
-- PutRestApi is unknown. The bridge answers with the API as it is, so a second deployment does not change the routes.
+- It imports no API: ImportRestApi makes an empty one, PutRestApi is unknown. The bridge makes the resources, methods and
+  integrations of Chalice's document one by one, and of a second document those that are new.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -22,6 +24,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+
+import boto3
 
 from infra.interpreter import Interpreter
 
@@ -131,6 +136,39 @@ def _bridged(direct: str) -> Iterator[str]:
         server.server_close()
 
 
+def _gateway(direct: str) -> Any:
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
+    return boto3.session.Session().client("apigateway", endpoint_url=direct, **keys)
+
+
+def _imported(direct: str, body: bytes) -> bytes:
+    """Make an API of Chalice's document and return it as ImportRestApi does."""
+    gateway, document = _gateway(direct), json.loads(body)
+    made = gateway.create_rest_api(name=document["info"]["title"], endpointConfiguration={"types": ["EDGE"]})
+    _add_routes(gateway, made["id"], document)
+    return json.dumps({name: made[name] for name in ("id", "name", "endpointConfiguration")}).encode()
+
+
+def _add_routes(gateway: Any, api: str, document: dict[str, Any]) -> None:
+    """Make what the document has and the API has not."""
+    found = {each["path"]: each for each in gateway.get_resources(restApiId=api, limit=500, embed=["methods"])["items"]}
+    for path, methods in document["paths"].items():
+        parent = "/"
+        for part in path.strip("/").split("/"):
+            here = f"{parent.rstrip('/')}/{part}"
+            if here not in found:
+                place = {"restApiId": api, "parentId": found[parent]["id"], "pathPart": part}
+                found[here] = gateway.create_resource(**place)
+            parent = here
+        for name, method in methods.items():
+            if name.upper() in found[path].get("resourceMethods", {}):
+                continue
+            place = {"restApiId": api, "resourceId": found[path]["id"], "httpMethod": name.upper()}
+            gateway.put_method(**place, authorizationType="NONE")
+            uri = method["x-amazon-apigateway-integration"]["uri"]
+            gateway.put_integration(**place, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+
+
 def _bridge(direct: str) -> type[BaseHTTPRequestHandler]:
     """Return a handler that passes everything on, but for what MiniStack lacks."""
 
@@ -140,7 +178,12 @@ def _bridge(direct: str) -> type[BaseHTTPRequestHandler]:
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             method = self.command
-            if method == "PUT" and self.path.split("?")[0].removeprefix("/restapis/").isalnum():
+            path, _, query = self.path.partition("?")
+            if path == "/restapis" and "mode=import" in query:
+                self._answer(201, [("Content-Type", "application/json")], _imported(direct, body))
+                return
+            if method == "PUT" and path.removeprefix("/restapis/").isalnum():
+                _add_routes(_gateway(direct), path.removeprefix("/restapis/"), json.loads(body))
                 method, body = "GET", b""
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
             request = urllib.request.Request(direct + self.path, body or None, headers, method=method)  # noqa: S310

@@ -306,10 +306,9 @@ class Play:
         self.tell(events.CaseResolved, which, f"resolved/{epoch}", ago=AGO[how], case=what, customer=who)
 
     def remarked(self, which: int, how: int) -> None:
-        name, _, who = CASES[which]
-        self.tell(
-            events.FailureLogged, which, f"logged/{name}", ago=AGO[how], case=case(name), customer=who, words="Oh."
-        )
+        name, epoch, who = CASES[which]
+        what = case(name, max(epoch, 1), kind="remark")
+        self.tell(events.FailureLogged, which, f"logged/{name}", ago=AGO[how], case=what, customer=who, words="Oh.")
 
     def reopened(self, which: int, how: int) -> None:
         self.tell(events.CaseReopened, which, f"reopened/{CASES[which][1]}", ago=AGO[how])

@@ -1,0 +1,136 @@
+"""The people of one journey, as the deployed stage sees them: over HTTP and by mail, never through its code."""
+
+import json
+import re
+import time
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email import message_from_string
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import boto3
+
+from chalicelib.entry import webhooks
+
+#: Seconds that anything may take: a cold worker, a schedule, a machine that does other things as well.
+PATIENCE = 120
+_VIEW = re.compile(r'name="view" value="([^"]*)"')
+PAT = {"customer_id": "c-1", "email": "pat@example.org", "first_name": "Pat", "time_zone": "UTC"}
+
+
+def wait_for(what: str, look: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """Look until there is something, and return it."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.25)
+    raise AssertionError(f"{what}: nothing within {patience} s")
+
+
+class Outside:
+    """Everyone outside of one deployed stage."""
+
+    def __init__(self, direct: str, api: str, stage: str = "dev") -> None:
+        """Take where MiniStack is, and the address that the deployment printed."""
+        self._direct = direct
+        self._stage = stage
+        api_id = api.removeprefix("https://").partition(".")[0]
+        # as MiniStack serves what on AWS is https://<id>.execute-api…/api
+        self._root = f"{direct}/restapis/{api_id}/api/_user_request_"
+        self._base = api
+        secret = boto3.client("ssm").get_parameter(Name=f"/aftercare/{stage}/webhook-keys", WithDecryption=True)
+        self._key = webhooks.key_of(json.loads(secret["Parameter"]["Value"])[0])
+        self._messages = 0
+
+    def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
+        """Make one request of the deployed API; returns its status and its body."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = Request(self._root + path, body or None, named, method=method)  # noqa: S310 - loopback
+        try:
+            with urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+                return answer.status, answer.read().decode()
+        except HTTPError as answer:
+            return answer.code, answer.read().decode()
+
+    def signed(self, method: str, path: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Make one signed request, as a helpdesk does, and return what it was answered."""
+        self._messages += 1
+        body = json.dumps(data).encode()
+        name = f"msg_{time.time_ns()}_{self._messages}"
+        signature = webhooks.sign(self._key, name, datetime.now(UTC), body)
+        status, text = self.request(method, path, body, content_type="application/json", **signature)
+        assert status in {200, 201}, (status, text)
+        return json.loads(text)
+
+    def tell(self, path: str, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Post one message."""
+        return self.signed("POST", path, {"type": kind, "timestamp": datetime.now(UTC).isoformat(), "data": data})
+
+    def act(self, journey: str, **step: str) -> None:
+        """Let staff do one step of the recovery."""
+        self.tell("/acts", "staff.acted", {"journey_id": journey, "acted_at": datetime.now(UTC).isoformat(), **step})
+
+    def mails(self) -> list[Any]:
+        """Return every mail that left, the oldest first."""
+        with urlopen(f"{self._direct}/_ministack/ses/messages", timeout=30) as answer:  # noqa: S310 - loopback
+            sent = json.load(answer)["messages"]
+        return [_parsed(each) for mails in sent.values() for each in mails]
+
+    def link(self, page: str, subject: str, before: int = 0) -> str:
+        """Return the path of the link to a page, of the first mail to the customer with that in its text."""
+        return wait_for(f"a mail with {subject!r}", lambda: self._link(page, subject, before))
+
+    def _link(self, page: str, subject: str, before: int) -> str | None:
+        for mail in self.mails()[before:]:
+            text = _text(mail)
+            found = re.search(re.escape(self._base) + rf"(/{page}/[\w.~-]+)", text)
+            if subject in f"{mail['Subject']} {text}" and found and PAT["email"] in mail["To"]:
+                return found[1]
+        return None
+
+    def press(self, path: str, **fields: str) -> str:
+        """Open a page, fill it in and press the button; returns the page that follows."""
+        status, page = self.request("GET", path)
+        assert status == 200, page
+        view = _VIEW.search(page)
+        form = urlencode({**fields, "view": view[1] if view else ""}).encode()
+        status, text = self.request("POST", path, form, content_type="application/x-www-form-urlencoded")
+        assert status == 200, text
+        return text
+
+    def journey(self, journey: str) -> dict[str, Any]:
+        """Return the journey as the table has it, decoded as little as needed."""
+        key = {"pk": {"S": f"J#{journey}"}, "sk": {"S": "STATE"}}
+        return boto3.client("dynamodb").get_item(TableName=f"aftercare-{self._stage}", Key=key)["Item"]
+
+    def dead_letters(self) -> int:
+        """Return how many messages lie in dead-letter queues."""
+        sqs = boto3.client("sqs")
+        return sum(
+            int(
+                sqs.get_queue_attributes(
+                    QueueUrl=sqs.get_queue_url(QueueName=f"aftercare-{self._stage}-{queue}-dead")["QueueUrl"],
+                    AttributeNames=["ApproximateNumberOfMessages"],
+                )["Attributes"]["ApproximateNumberOfMessages"]
+            )
+            for queue in ("inbox", "work", "alarms", "feedback")
+        )
+
+
+def _parsed(sent: dict[str, Any]) -> Any:
+    raw = sent.get("RawData") or sent.get("raw") or json.dumps(sent)
+    return message_from_string(raw)
+
+
+def _text(mail: Any) -> str:
+    parts = [part for part in mail.walk() if part.get_content_type() == "text/plain"]
+    return "\n".join(part.get_payload(decode=True).decode() for part in parts)
+
+
+__all__ = ["PAT", "Outside", "b64decode", "wait_for"]

@@ -1,0 +1,560 @@
+"""Each step of a deployment on moto: what it makes, that it makes it once, and what it says when it cannot."""
+
+import io
+import json
+import warnings
+import zipfile
+from argparse import Namespace
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra import after_deploy, chalice_config, deploy, deployed, destroy, keys, stack
+from infra.aws import Aws, NoRegion
+from infra.cloudformation import Stacks, StackFailed
+from infra.interpreter import Interpreter
+
+STAGE = "test"
+TABLE = f"aftercare-{STAGE}"
+PREFIX = f"/aftercare/{STAGE}"
+ROLE = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]})
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch):
+    with mock_aws(), warnings.catch_warnings():
+        # what moto's CloudFormation skips: tests/integration/aws.py has the list
+        warnings.filterwarnings("ignore", message="Tried to parse .* not supported by moto")
+        yield Aws()
+
+
+@pytest.fixture
+def stacks(aws):
+    return Stacks(aws.client("cloudformation"))
+
+
+@pytest.fixture
+def deployment(aws, stacks):
+    stacks.ensure(STAGE)
+    return deployed.Deployment(aws.client("dynamodb"), TABLE)
+
+
+# -- the stack ---------------------------------------------------------------------------------------------
+
+
+def test_the_stack_is_made_with_the_outputs_that_the_template_names(stacks):
+    made = stacks.ensure(STAGE)
+    assert made.changed
+    assert made.outputs == stack.outputs(STAGE, "123456789012", "eu-central-1")
+
+
+def test_a_second_time_the_same_outputs_come_from_the_stack_there_is(stacks):
+    assert stacks.ensure(STAGE).outputs == stacks.ensure(STAGE).outputs
+
+
+class Client:
+    """A CloudFormation client that knows one stack and answers as it is told."""
+
+    def __init__(self, status, **answers):
+        self._status = status
+        self._answers = answers
+        self.calls = []
+
+    def describe_stacks(self, StackName):  # noqa: N803 - as boto3 has it
+        if self._status is None:
+            raise _refused(f"Stack with id {StackName} does not exist")
+        outputs = [{"OutputKey": "table", "OutputValue": TABLE}]
+        return {"Stacks": [{"StackStatus": self._status, "StackId": "id", "Outputs": outputs}]}
+
+    def __getattr__(self, name):
+        def call(**arguments):
+            self.calls.append((name, arguments))
+            answer = self._answers.get(name, {})
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+    def get_waiter(self, name):
+        def wait(**arguments):
+            self.calls.append((name, arguments["StackName"]))
+            if name == "stack_delete_complete":
+                self._status = None
+            elif name == "stack_create_complete":
+                self._status = "CREATE_COMPLETE"
+            if "wait" in self._answers:
+                raise self._answers["wait"]
+
+        return Namespace(wait=wait)
+
+
+def _refused(message):
+    from botocore.exceptions import ClientError
+
+    return ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "UpdateStack")
+
+
+def test_an_update_without_changes_is_no_failure():
+    client = Client("UPDATE_COMPLETE", update_stack=_refused("No updates are to be performed."))
+    assert Stacks(client).ensure(STAGE).changed is False
+
+
+def test_parameters_that_are_not_given_stay_as_they_are():
+    client = Client("CREATE_COMPLETE")
+    Stacks(client).ensure(STAGE)
+    ((_, request), *_) = client.calls
+    assert request["Parameters"] == [
+        {"ParameterKey": "Stage", "ParameterValue": STAGE},
+        {"ParameterKey": "AlarmTopicArn", "UsePreviousValue": True},
+    ]
+
+
+def test_a_stack_that_never_came_to_be_is_deleted_and_made_again():
+    client = Client("ROLLBACK_COMPLETE")
+    Stacks(client).ensure(STAGE)
+    assert [name for name, _ in client.calls] == [
+        "delete_stack",
+        "stack_delete_complete",
+        "create_stack",
+        "stack_create_complete",
+    ]
+
+
+def test_a_table_of_a_stack_that_never_came_to_be_does_not_outlive_it():
+    client = Client(None)
+    with pytest.raises(StackFailed):
+        Stacks(client).outputs(STAGE)
+    client = Client("ROLLBACK_COMPLETE")
+    Stacks(client).ensure(STAGE)
+    (request,) = [arguments for name, arguments in client.calls if name == "create_stack"]
+    assert request["RetainExceptOnCreate"] is True
+
+
+def test_two_deployers_do_not_change_one_stack():
+    from infra.cloudformation import StackBusy
+
+    with pytest.raises(StackBusy, match="UPDATE_IN_PROGRESS"):
+        Stacks(Client("UPDATE_IN_PROGRESS")).ensure(STAGE)
+
+
+def test_what_cloudformation_says_of_each_resource_is_shown():
+    from botocore.exceptions import WaiterError
+
+    events = [
+        {"ResourceStatus": "CREATE_FAILED", "LogicalResourceId": "InboxQueue", "ResourceStatusReason": "cancelled"},
+        {"ResourceStatus": "CREATE_COMPLETE", "LogicalResourceId": "WorkQueue"},
+        {"ResourceStatus": "CREATE_FAILED", "LogicalResourceId": "Table", "ResourceStatusReason": "already exists"},
+    ]
+    failed = WaiterError("stack_update_complete", "terminal failure", {})
+    client = Client("CREATE_COMPLETE", wait=failed, describe_stack_events={"StackEvents": events})
+    with pytest.raises(StackFailed) as raised:
+        Stacks(client).ensure(STAGE)
+    assert str(raised.value).splitlines()[1:] == ["Table: already exists", "InboxQueue: cancelled"]
+
+
+# -- secrets -----------------------------------------------------------------------------------------------
+
+
+def _secret(name):
+    found = boto3.client("ssm").get_parameter(Name=f"{PREFIX}/{name}", WithDecryption=True)["Parameter"]
+    return found["Type"], json.loads(found["Value"])
+
+
+def test_secrets_are_made_once_and_never_replaced(aws):
+    ssm = aws.client("ssm")
+    assert keys.ensure(ssm, PREFIX) == [f"{PREFIX}/link-keys", f"{PREFIX}/webhook-keys"]
+    before = _secret("link-keys"), _secret("webhook-keys")
+    assert keys.ensure(ssm, PREFIX) == []
+    assert (_secret("link-keys"), _secret("webhook-keys")) == before
+
+
+def test_one_secret_that_is_absent_is_made_beside_the_other(aws):
+    ssm = aws.client("ssm")
+    keys.ensure(ssm, PREFIX)
+    ssm.delete_parameter(Name=f"{PREFIX}/link-keys")
+    assert keys.ensure(ssm, PREFIX) == [f"{PREFIX}/link-keys"]
+
+
+def test_the_functions_can_read_the_secrets(aws):
+    from base64 import b64decode
+
+    from chalicelib.entry.webhooks import key_of
+
+    keys.ensure(aws.client("ssm"), PREFIX)
+    (kind, links), (other, hooks) = _secret("link-keys"), _secret("webhook-keys")
+    assert (kind, other) == ("SecureString", "SecureString")
+    assert {name: len(b64decode(key)) for name, key in links.items()} == {"k1": 32}
+    assert [len(key_of(each)) for each in hooks] == [32]
+
+
+# -- state and lock ----------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_is_read_again(deployment):
+    assert deployment.read("state") is None
+    deployment.keep("state", {"resources": [{"name": "rest_api"}]})
+    assert deployment.read("state") == {"resources": [{"name": "rest_api"}]}
+    deployment.forget("state")
+    assert deployment.read("state") is None
+
+
+def test_two_deployers_exclude_each_other(deployment):
+    with deployment.lock(), pytest.raises(deployed.Locked), deployment.lock():
+        pytest.fail("both had it")
+    with deployment.lock():
+        pass
+
+
+def test_the_lock_is_given_back_after_a_failure(deployment):
+    with pytest.raises(RuntimeError), deployment.lock():
+        raise RuntimeError
+    with deployment.lock():
+        pass
+
+
+def test_the_lock_of_a_deployer_that_died_falls(deployment, monkeypatch):
+    then = deployed.time()
+    with deployment.lock():
+        monkeypatch.setattr(deployed, "time", lambda: then + deployed.LEASE + 2)
+        with deployment.lock():
+            assert deployment.read is not None
+
+
+def test_a_table_holds_data_when_anything_but_deployments_is_in_it(deployment, aws):
+    deployment.keep("state", {})
+    assert deployment.holds_data() is False
+    aws.client("dynamodb").put_item(TableName=TABLE, Item={"pk": {"S": "J#1"}, "sk": {"S": "STATE"}})
+    assert deployment.holds_data() is True
+
+
+def _zip():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("app.py", "")
+    return packed.getvalue()
+
+
+def _function(aws, name):
+    role = aws.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=ROLE)["Role"]["Arn"]
+    return aws.client("lambda").create_function(
+        FunctionName=name, Role=role, Runtime="python3.13", Handler="app.app", Code={"ZipFile": _zip()}
+    )["FunctionArn"]
+
+
+def _api(aws, arn):
+    gateway = aws.client("apigateway")
+    api = gateway.create_rest_api(name="aftercare")["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    place = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
+    gateway.put_method(**place, authorizationType="NONE")
+    uri = f"arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+    gateway.put_integration(**place, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    gateway.create_deployment(restApiId=api, stageName="api")
+    return api
+
+
+@pytest.fixture
+def half_deployed(aws, deployment):
+    """What a deployment leaves that died before Chalice could write down what it had made."""
+    arn, worker = _function(aws, TABLE), _function(aws, f"{TABLE}-on_work")
+    _api(aws, _function(aws, "aftercare-other"))
+    queue = f"arn:aws:sqs:eu-central-1:123456789012:{TABLE}-work"
+    feed = aws.client("lambda").create_event_source_mapping(EventSourceArn=queue, FunctionName=f"{TABLE}-on_work", BatchSize=1)
+    return {"api": _api(aws, arn), "feed": feed["UUID"], "worker": worker, "queue": queue}
+
+
+def test_what_stands_on_aws_and_is_not_in_the_state_is_entered(aws, half_deployed):
+    """Chalice would make a second API, and fail to make the feeds again."""
+    api = half_deployed["api"]
+    state = deployed.adopted(None, STAGE, aws.client("lambda"), aws.client("apigateway"))
+    assert state == {
+        "schema_version": "2.0",
+        "backend": "api",
+        "resources": [
+            {
+                "name": "on_work-sqs-event-source",
+                "resource_type": "sqs_event",
+                "queue_arn": half_deployed["queue"],
+                "event_uuid": half_deployed["feed"],
+                "queue": f"{TABLE}-work",
+                "lambda_arn": half_deployed["worker"],
+            },
+            {
+                "name": "rest_api",
+                "resource_type": "rest_api",
+                "rest_api_id": api,
+                "rest_api_url": f"https://{api}.execute-api.eu-central-1.amazonaws.com/api/",
+            },
+        ],
+    }
+
+
+def test_what_the_state_knows_is_left_as_it_is(aws, half_deployed):
+    state = deployed.adopted(None, STAGE, aws.client("lambda"), aws.client("apigateway"))
+    assert deployed.adopted(state, STAGE, aws.client("lambda"), aws.client("apigateway")) == state
+
+
+def test_where_nothing_stands_the_state_is_empty(aws, deployment):
+    state = deployed.adopted(None, STAGE, aws.client("lambda"), aws.client("apigateway"))
+    assert state["resources"] == []
+
+
+# -- configuration -----------------------------------------------------------------------------------------
+
+
+def test_the_functions_of_the_configuration_are_those_of_the_application():
+    import app
+
+    handlers = [each.handler_string.removeprefix("app.") for each in app.app.event_sources]
+    assert chalice_config.FUNCTIONS == (chalice_config.API_FUNCTION, *handlers)
+
+
+def test_the_sections_of_other_stages_are_kept(tmp_path):
+    one = chalice_config.section("one", {"A": "1"}, folder="policies/one")
+    two = chalice_config.section("two", {"A": "2"}, folder="policies/two", architecture="x86_64")
+    assert chalice_config.write(tmp_path, "one", one)
+    assert chalice_config.write(tmp_path, "two", two)
+    assert not chalice_config.write(tmp_path, "two", two)
+    assert (chalice_config.read(tmp_path, "one"), chalice_config.read(tmp_path, "two")) == (one, two)
+    chalice_config.write(tmp_path, "one", None)
+    assert chalice_config.read(tmp_path, "one") is None
+
+
+def test_what_correctness_leans_on_is_in_every_section():
+    section = chalice_config.section("prod", {"TABLE": "t"}, folder="policies/prod")
+    fixed = {name: section[name] for name in ("autogen_policy", "automatic_layer", "xray", "lambda_architecture")}
+    assert fixed == {
+        "autogen_policy": False,
+        "automatic_layer": False,
+        "xray": False,
+        "lambda_architecture": "arm64",
+    }
+    assert section["environment_variables"] == {"STAGE": "prod", "TABLE": "t"}
+    assert section["lambda_functions"]["on_work"] == {
+        "iam_policy_file": "policies/prod/on_work.json",
+        "lambda_memory_size": 512,
+        "lambda_timeout": 60,
+    }
+
+
+# -- what Chalice cannot set -------------------------------------------------------------------------------
+
+
+def _apply(aws, api):
+    group = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/apigateway/aftercare-test"
+    clients = {"apigateway": aws.client("apigateway"), "aws_lambda": aws.client("lambda")}
+    return after_deploy.apply(STAGE, api, **clients, log_group_arn=group)
+
+
+def test_throttles_and_limits_are_set_once(aws, half_deployed):
+    changed, impossible = _apply(aws, half_deployed["api"])
+    assert changed == ["throttle: 100 requests a second, 200 at once", "aftercare-test-on_work: at most 5 at once"]
+    assert [each.partition(":")[0] for each in impossible] == ["access logs"]
+    settings = aws.client("apigateway").get_stage(restApiId=half_deployed["api"], stageName="api")["methodSettings"]
+    throttled = settings["*/*"]["throttlingRateLimit"], settings["*/*"]["throttlingBurstLimit"]
+    assert throttled == (after_deploy.RATE, after_deploy.BURST)
+    assert _apply(aws, half_deployed["api"])[0] == []
+
+
+def test_the_access_log_never_holds_a_path_or_an_address():
+    """A path holds the token that opens a customer's survey."""
+    written = " ".join(after_deploy.LOG_LINE.values())
+    assert [each for each in ("$context.path", "sourceIp", "userAgent", "protocol") if each in written] == []
+
+
+# -- the whole, with Chalice played ------------------------------------------------------------------------
+
+
+class Chalice:
+    """Plays Chalice: packages an empty zip, and deploys by making the functions and the API."""
+
+    def __init__(self, aws):
+        self._aws = aws
+        self.commands = []
+        self.fail = False
+
+    def __call__(self, python, project, *arguments):
+        self.commands.append(arguments[0])
+        return getattr(self, arguments[0])(project)
+
+    def package(self, project):
+        cache = project / ".chalice" / "deployments"
+        cache.mkdir(parents=True)
+        (cache / "x.zip").write_bytes(_zip())
+        return ""
+
+    def deploy(self, project):
+        archive = (project / ".chalice/deployments/x.zip").read_bytes()
+        state = json.loads(deployed.state_file(project, STAGE).read_text()) if _has_state(project) else None
+        if state is None:
+            state = self._create(archive)
+        else:
+            for each in chalice_config.FUNCTIONS:
+                name = chalice_config.function_name(STAGE, each)
+                self._aws.client("lambda").update_function_code(FunctionName=name, ZipFile=archive)
+        deployed.write_state(project, STAGE, state)
+        return "Resources deployed"
+
+    def _create(self, archive):
+        arns = [_function(self._aws, chalice_config.function_name(STAGE, each)) for each in chalice_config.FUNCTIONS]
+        for each in chalice_config.FUNCTIONS:
+            name = chalice_config.function_name(STAGE, each)
+            self._aws.client("lambda").update_function_code(FunctionName=name, ZipFile=archive)
+        api = _api(self._aws, arns[0])
+        if self.fail:
+            raise RuntimeError("the line went dead")
+        return deployed.adopted(None, STAGE, self._aws.client("lambda"), self._aws.client("apigateway")) | {"api": api}
+
+    def delete(self, project):
+        return "deleted"
+
+
+def _has_state(project):
+    return deployed.state_file(project, STAGE).is_file()
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "chalicelib").mkdir()
+    (tmp_path / "requirements.txt").write_text("")
+    # the bytecode has its own tests; the clock of its temporary files has none here
+    monkeypatch.setattr(deploy, "finish", lambda *arguments: None)
+    return tmp_path
+
+
+def _deployer(aws, project, chalice, lines, **choices):
+    plan = deploy.Plan(STAGE, choices, project=project)
+    return deploy.Deployer(plan, aws, lines.append, chalice, Interpreter(Path("python"), "3.13"))
+
+
+CARE = {"mail_from": "care@example.com", "reply_to": "help@example.com"}
+
+
+@pytest.fixture
+def chalice(aws):
+    return Chalice(aws)
+
+
+def _variables(project):
+    return chalice_config.read(project, STAGE)["environment_variables"]
+
+
+def test_a_first_deployment_learns_its_own_address(aws, project, chalice):
+    address = _deployer(aws, project, chalice, [], **CARE).deploy()
+    assert address.base == address.api
+    assert _variables(project)["BASE_URL"] == address.api
+    assert chalice.commands == ["package", "deploy", "package", "deploy"]
+
+
+def test_a_stage_with_a_domain_of_its_own_is_deployed_in_one_go(aws, project, chalice):
+    address = _deployer(aws, project, chalice, [], **CARE, base_url="https://care.example.com").deploy()
+    assert address.base == "https://care.example.com"
+    assert chalice.commands == ["package", "deploy"]
+
+
+def test_deploying_again_changes_nothing(aws, project, chalice):
+    first = _deployer(aws, project, chalice, [], **CARE).deploy()
+    chalice.commands.clear()
+    lines = []
+    assert _deployer(aws, project, chalice, lines).deploy() == first
+    assert chalice.commands == ["package"]
+    assert lines[2:4] == ["functions  as the code says", "settings   as wanted"]
+
+
+def test_what_was_chosen_once_is_kept_with_the_stage(aws, project, chalice):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    _deployer(aws, project, chalice, [], reply_to="other@example.com").deploy()
+    variables = _variables(project)
+    assert (variables["MAIL_FROM"], variables["REPLY_TO"]) == ("care@example.com", "other@example.com")
+
+
+def test_what_was_never_chosen_is_asked_for(aws, project, chalice):
+    with pytest.raises(deploy.MissingChoice, match=r"--mail-from and --reply-to"):
+        _deployer(aws, project, chalice, []).deploy()
+    assert chalice.commands == []
+
+
+def test_another_machine_needs_no_file_of_the_first(aws, project, chalice, tmp_path):
+    first = _deployer(aws, project, chalice, [], **CARE).deploy()
+    chalice.commands.clear()
+    deployed.state_file(project, STAGE).unlink()
+    chalice_config.config_file(project).unlink()
+    assert _deployer(aws, project, chalice, []).deploy() == first
+    assert chalice.commands == ["package"]
+    assert _has_state(project)
+
+
+def test_a_deployment_that_failed_half_way_is_run_again_without_a_second_api(aws, project, chalice):
+    chalice.fail = True
+    with pytest.raises(RuntimeError):
+        _deployer(aws, project, chalice, [], **CARE).deploy()
+    chalice.fail = False
+    _deployer(aws, project, chalice, []).deploy()
+    assert len(aws.client("apigateway").get_rest_apis()["items"]) == 1
+
+
+def test_no_secret_is_ever_printed(aws, project, chalice, capsys):
+    lines = []
+    _deployer(aws, project, chalice, lines, **CARE).deploy()
+    printed = "\n".join(lines) + capsys.readouterr().out
+    secrets = [_secret("link-keys")[1]["k1"], *_secret("webhook-keys")[1]]
+    assert [each for each in secrets if each in printed] == []
+
+
+def test_a_bare_chalice_command_has_what_it_needs_after_configure(aws, project, chalice):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    before = chalice_config.config_file(project).read_text()
+    chalice_config.config_file(project).unlink()
+    deployed.state_file(project, STAGE).unlink()
+    _deployer(aws, project, chalice, []).configure()
+    assert chalice_config.config_file(project).read_text() == before
+    assert _has_state(project)
+
+
+def test_the_stage_in_the_region_is_asked_for_when_there_is_none(monkeypatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(NoRegion):
+        Aws(boto3.Session())
+
+
+# -- taking it away ----------------------------------------------------------------------------------------
+
+
+def _destroyer(aws, project, chalice):
+    plan = deploy.Plan(STAGE, {}, project=project)
+    return destroy.Destroyer(plan, aws, lambda line: None, chalice, Interpreter(Path("python"), "3.13"))
+
+
+def test_a_stage_that_holds_data_is_not_removed(aws, project, chalice):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    aws.client("dynamodb").put_item(TableName=TABLE, Item={"pk": {"S": "J#1"}, "sk": {"S": "STATE"}})
+    chalice.commands.clear()
+    with pytest.raises(destroy.HoldsData):
+        _destroyer(aws, project, chalice).destroy(delete_data=False)
+    assert chalice.commands == []
+    assert Stacks(aws.client("cloudformation")).exists(STAGE)
+
+
+def test_removing_a_stage_leaves_nothing(aws, project, chalice):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    aws.client("dynamodb").put_item(TableName=TABLE, Item={"pk": {"S": "J#1"}, "sk": {"S": "STATE"}})
+    _destroyer(aws, project, chalice).destroy(delete_data=True)
+    assert aws.client("dynamodb").list_tables()["TableNames"] == []
+    assert aws.client("ssm").describe_parameters()["Parameters"] == []
+    assert not Stacks(aws.client("cloudformation")).exists(STAGE)
+    assert (chalice_config.read(project, STAGE), _has_state(project)) == (None, False)
+
+
+def test_removing_a_stage_twice_is_no_failure(aws, project, chalice):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    _destroyer(aws, project, chalice).destroy(delete_data=False)
+    _destroyer(aws, project, chalice).destroy(delete_data=False)
+
+
+def test_only_the_stage_s_own_name_confirms(monkeypatch, capsys):
+    monkeypatch.setattr("builtins.input", lambda prompt: "prod")
+    assert destroy.run(Namespace(stage=STAGE, confirm=None, delete_data=True, runtime="3.13")) == 1
+    assert capsys.readouterr().err == "not the same: nothing was removed\n"
