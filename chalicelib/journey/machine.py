@@ -261,7 +261,9 @@ def _carry_answer(turn: Turn) -> None:
         answer = replace(answer, from_journey=event.from_journey)
     _keep(turn, answer)
     case = turn.journey.case
-    if not answer.negative or case is None:
+    if not answer.counts:
+        _look_at_suspect(turn, answer)
+    if not answer.counts or not answer.negative or case is None:
         return
     successor = e.journey_of_case(case.source, case.case_id, case.epoch + 1)
     origin = event.from_journey or turn.journey.id
@@ -289,6 +291,7 @@ def _ring(turn: Turn) -> None:
     if wake is None or turn.now < wake:
         turn.ignore("stale or early alarm")
         return
+    turn.change(rang_at=turn.now)
     if turn.journey.stage is Stage.UNBORN:
         _expire_parked(turn)
         return
@@ -611,8 +614,10 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
 def next_wake(journey: Journey, documents: Documents, now: datetime) -> datetime | None:
     """Return the journey's next wake-up instant, or None when nothing is left to wait for.
 
-    Every journey that is not final has one, or an owed effect.
+    Every journey that is not final has one, or an owed effect. It is never an instant at which the journey rang
+    before, even when the event is old news: a second alarm for it would pass for a copy of the first.
     """
+    now = max(now, journey.rang_at or now)
     if journey.stage is Stage.UNBORN:
         since = journey.born_at if journey.parked else None
         return since + clock.elapsed(documents.settings.parked_at_most) if since else None

@@ -215,7 +215,10 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 class Journey(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything Aftercare does for one person after one resolution."""
+    """Everything Aftercare does for one person after one resolution.
+
+    ``wake_at`` is its next wake-up instant, ``rang_at`` its last: all that was due until then is done.
+    """
 
     id: str
     form: int = FORM
@@ -235,6 +238,7 @@ class Journey(msgspec.Struct, frozen=True, omit_defaults=True):
     tried: tuple[str, ...] = ()
     parked: tuple[JourneyEvent, ...] = ()
     wake_at: datetime | None = None
+    rang_at: datetime | None = None
 
     @property
     def is_final(self) -> bool:

@@ -36,14 +36,13 @@ def wait_for(what: str, look: Callable[[], Any], patience: float = PATIENCE) -> 
 class Outside:
     """Everyone outside of one deployed stage."""
 
-    def __init__(self, direct: str, api: str, stage: str = "dev") -> None:
-        """Take where MiniStack is, and the address that the deployment printed."""
+    def __init__(self, direct: str, api_id: str, base: str, stage: str = "dev") -> None:
+        """Take where MiniStack is, the API, and what links in mails begin with."""
         self._direct = direct
         self._stage = stage
-        api_id = api.removeprefix("https://").partition(".")[0]
         # as MiniStack serves what on AWS is https://<id>.execute-api…/api
         self._root = f"{direct}/restapis/{api_id}/api/_user_request_"
-        self._base = api
+        self._base = base
         secret = boto3.client("ssm").get_parameter(Name=f"/aftercare/{stage}/webhook-keys", WithDecryption=True)
         self._key = webhooks.key_of(json.loads(secret["Parameter"]["Value"])[0])
         self._messages = 0
