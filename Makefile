@@ -11,7 +11,7 @@ DONE := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo replay browser test lint types format slow clean
+.PHONY: help install demo replay browser test lint types format slow clean package deploy diff configure destroy
 
 # $(call apt,PACKAGES): installs them, or says who can.
 define apt
@@ -61,6 +61,21 @@ test: install browser lint types ## lint, types, then every test but the slow on
 
 slow: install browser ## the tests that take minutes
 	$(RUN) -m pytest -m slow
+
+package: install ## make the zip and the template of a stage: STAGE=dev; into build/package/<stage>
+	@$(RUN) -m infra package --stage $(STAGE) $(ARGS)
+
+deploy: install ## bring a stage on AWS to what the code says: STAGE=dev ARGS='--mail-from … --reply-to …' the first time
+	@$(RUN) -m infra deploy --stage $(STAGE) $(ARGS)
+
+diff: install ## show what deploy would change: STAGE=dev
+	@$(RUN) -m infra diff --stage $(STAGE) $(ARGS)
+
+configure: install ## fetch what a bare chalice command needs of a stage that stands: STAGE=dev
+	@$(RUN) -m infra configure --stage $(STAGE) $(ARGS)
+
+destroy: install ## remove a stage from AWS, after asking; refuses while it holds data: STAGE=dev
+	@$(RUN) -m infra destroy --stage $(STAGE) $(ARGS)
 
 lint: install ## ruff: rules and format
 	$(RUN) -m ruff check

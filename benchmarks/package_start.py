@@ -1,8 +1,8 @@
 """How long a fresh interpreter takes to import the packaged application, with the bytecode in the zip and without.
 
-Packages the stage for the processor of this machine, unpacks the zip twice, takes the bytecode out of one copy, and lets
-fresh interpreters import ``app`` and all that a survey page needs from each in turn. Like a function's folder, neither
-copy can be written to: ``-B``. Without an argument it packages by itself:
+Packages the stage for the processor of this machine, unpacks the zip twice, takes the bytecode out of one copy, and
+lets fresh interpreters import ``app`` and all that a survey page needs from each in turn. Like a function's folder,
+neither copy is written to (``-B``):
 
     .venv/bin/python -m benchmarks.package_start [--runs 15]
 """
@@ -46,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         shipped, bare = Path(folder) / "shipped", Path(folder) / "bare"
         with zipfile.ZipFile(made.zip) as archive:
-            archive.extractall(shipped)  # noqa: S202 - our own zip
+            archive.extractall(shipped)
         shutil.copytree(shipped, bare, ignore=shutil.ignore_patterns("__pycache__"))
         taken: dict[Path, list[float]] = {shipped: [], bare: []}
         for _ in range(runs):
@@ -71,7 +71,7 @@ def _once(python: Path, folder: Path) -> float:
     """Return the seconds that one fresh interpreter takes; boto3 comes from its own packages, as on Lambda."""
     path = f"import sys; sys.path.insert(0, {str(folder)!r})\n"
     command = [python, "-I", "-B", "-c", path + _PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")  # noqa: S603 - what was built above
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
     return float(done.stdout)
 
 

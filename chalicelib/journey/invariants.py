@@ -25,12 +25,16 @@ from chalicelib.journey.state import Answer, Contact, Journey, Person, Stage, To
 
 
 class Mailed(msgspec.Struct, frozen=True):
-    """A mail to a customer that the mail service took, and the zone in which they lived when it did."""
+    """A mail to a customer that the mail service took, and the zone in which they lived when it did.
+
+    ``to`` is the address, where it may have been another than the customer's present one.
+    """
 
     journey_id: str
     touch_id: str
     at: datetime
     zone: str
+    to: str = ""
 
 
 class World(msgspec.Struct, frozen=True):
@@ -100,7 +104,9 @@ def _silence(world: World) -> Iterator[str]:
         person = world.persons[journey.person_id]
         touch = journey.touch(mail.touch_id)
         asks = touch is not None and touch.klass != "response"
-        stopped = [person.no_mail_since, person.suppressed.at if person.suppressed else None]
+        held = person.suppression
+        reached = (mail.to or person.email).lower()
+        stopped = [person.no_mail_since, held.at if held and held.email.lower() == reached else None]
         since = clock.in_order([*stopped, person.no_asks_since if asks else None])
         if since and mail.at > since[0]:
             yield f"4: {journey.id}: {mail.touch_id} was sent at {mail.at} though silenced since {since[0]}"

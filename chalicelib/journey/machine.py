@@ -18,10 +18,28 @@ from chalicelib.journey.state import OUTCOMES, Answer, Journey, Person, Purchase
 from chalicelib.journey.turn import Turn, telling_others
 
 Rule = Callable[[Turn], None]
-OPEN = (Stage.WAITING, Stage.ASKED, Stage.CHECKING_IN, Stage.RECOVERING)
+#: Stages of a journey that may end at any moment, for no recovery is open.
+CALM = (Stage.WAITING, Stage.ASKED, Stage.CHECKING_IN)
+OPEN = (*CALM, Stage.RECOVERING)
 BORN = (*OPEN, *OUTCOMES)
 #: Reasons for which a customer cannot be reached by mail: an owner must find another way.
 _UNREACHED = {"no_address", "hard_bounce", "complaint", "opted_out", "refused", "unknown_outcome"}
+
+
+_LEADS: dict[Rule, list[tuple[Stage | None, Stage]]] = {}
+
+
+def leads_to(*stages: Stage, of: tuple[Stage, ...] = ()) -> Callable[[Rule], Rule]:
+    """Declare to which stages a rule may lead, from the stages ``of``, or from all that have a row with it.
+
+    The diagram in the docs draws what is declared; the tests hold it against every history that they play.
+    """
+
+    def declare(rule: Rule) -> Rule:
+        _LEADS.setdefault(rule, []).extend((start, stage) for start in of or (None,) for stage in stages)
+        return rule
+
+    return declare
 
 
 def decide(journey: Journey, person: Person, event: e.JourneyEvent, documents: Documents) -> Decision:
@@ -91,6 +109,7 @@ def _expire_parked(turn: Turn) -> None:
 # -- beginnings ------------------------------------------------------------------------------------------
 
 
+@leads_to(Stage.WAITING, Stage.UNKNOWN)
 def _start(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.CaseResolved)  # noqa: S101 - the table gives no other
@@ -139,6 +158,7 @@ def _supersede_earlier_epoch(turn: Turn, event: e.CaseResolved) -> None:
         )
 
 
+@leads_to(Stage.RECOVERING)
 def _log_failure(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.FailureLogged)  # noqa: S101 - the table gives no other
@@ -152,6 +172,8 @@ def _log_failure(turn: Turn) -> None:
 # -- answers ---------------------------------------------------------------------------------------------
 
 
+@leads_to(Stage.CHECKING_IN, Stage.RECOVERING, of=(Stage.WAITING, Stage.ASKED))
+@leads_to(Stage.RECOVERING, Stage.LOYAL, of=(Stage.CHECKING_IN,))
 def _weigh_answer(turn: Turn) -> None:
     """Keep what the customer said; a bad answer has exactly one recovery, a doubtful one a person's look."""
     event = turn.event
@@ -247,6 +269,7 @@ def _look_at_suspect(turn: Turn, answer: Answer) -> None:
         turn.notify_rank(f"suspect-{answer.id}", "lead", "suspect_negative", about=answer.id, due=due)
 
 
+@leads_to(Stage.RECOVERING)
 def _late_answer(turn: Turn) -> None:
     """A bad answer reopens a journey that had ended; a good one is kept."""
     _weigh_answer(turn)
@@ -276,6 +299,7 @@ def _hear_word(turn: Turn) -> None:
     playbook.answer_proposal(turn, event)
 
 
+@leads_to(Stage.CHECKING_IN, Stage.LOST, Stage.OPTED_OUT, Stage.UNREACHABLE, of=(Stage.RECOVERING,))
 def _act(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.StaffActed)  # noqa: S101 - the table gives no other
@@ -285,6 +309,8 @@ def _act(turn: Turn) -> None:
 # -- the alarm -------------------------------------------------------------------------------------------
 
 
+@leads_to(Stage.UNKNOWN, of=CALM)
+@leads_to(Stage.LOST, of=(Stage.RECOVERING,))
 def _ring(turn: Turn) -> None:
     """Do what has fallen due. An early or stale alarm changes nothing."""
     wake = turn.journey.wake_at
@@ -370,6 +396,7 @@ def _confirm(turn: Turn) -> None:
         turn.person = loyalty.standing(turn.person, "confirmed", turn.now, facts, rule.expires)
 
 
+@leads_to(Stage.LOYAL)
 def _note_purchase(turn: Turn) -> None:
     _confirm(turn)
     if turn.journey.stage is Stage.CHECKING_IN:
@@ -379,6 +406,7 @@ def _note_purchase(turn: Turn) -> None:
 # -- what became of a mail -------------------------------------------------------------------------------
 
 
+@leads_to(Stage.ASKED, of=(Stage.WAITING,))
 def _sent(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailSent)  # noqa: S101 - the table gives no other
@@ -393,7 +421,7 @@ def _sent(turn: Turn) -> None:
 def _mark_sent(turn: Turn, touch: Touch) -> Touch:
     """The mail went out, whichever of its news comes first."""
     sent = replace(touch, sent_at=turn.now)
-    if touch.reason not in {"", "hard_bounce"}:
+    if touch.reason not in {"", "hard_bounce", "refused"}:
         # It was given up while the mail service already had it: the customer has it, and that is the truth.
         sent = replace(sent, not_sent_at=None, reason="")
         turn.person = budget.spend(turn.person, sent, turn.journey, turn.now)
@@ -404,6 +432,7 @@ def _mark_sent(turn: Turn, touch: Touch) -> Touch:
     return sent
 
 
+@leads_to(Stage.ASKED, of=(Stage.WAITING,))
 def _delivered(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailDelivered)  # noqa: S101 - the table gives no other
@@ -425,6 +454,7 @@ def _deferred(turn: Turn) -> None:
     turn.put(replace(touch, owed_at=None, due_at=event.until, held=event.reason))
 
 
+@leads_to(Stage.UNKNOWN, of=(Stage.WAITING, Stage.ASKED))
 def _not_sent(turn: Turn) -> None:
     """Keep the reason, give the budget back, and find another way where something is owed to the customer."""
     event = turn.event
@@ -449,6 +479,7 @@ def _find_another_way(turn: Turn, touch: Touch, reason: str) -> None:
         turn.notify(f"another-way-{touch.id}", turn.owner(), "another_way", about=touch.id)
 
 
+@leads_to(Stage.UNREACHABLE, of=CALM)
 def _bounced(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailBounced)  # noqa: S101 - the table gives no other
@@ -460,6 +491,7 @@ def _bounced(turn: Turn) -> None:
     _silence(turn, "unreachable", "everything", f"hard bounce on {turn.now:%Y-%m-%d}")
 
 
+@leads_to(Stage.OPTED_OUT, of=CALM)
 def _complained(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailComplained)  # noqa: S101 - the table gives no other
@@ -483,6 +515,7 @@ def _suppress(turn: Turn, reason: str) -> None:
 # -- silence ---------------------------------------------------------------------------------------------
 
 
+@leads_to(Stage.OPTED_OUT, of=CALM)
 def _opt_out(turn: Turn) -> None:
     """Hold what the customer asked for from this commit on, over all their journeys."""
     event = turn.event
@@ -523,6 +556,7 @@ def _go_quiet(turn: Turn, reason: str, scope: e.Scope, fact: str) -> None:
         turn.notify(f"another-way-{turn.event.event_id}", turn.owner(), "another_way", about=str(recovery.number))
 
 
+@leads_to(Stage.OPTED_OUT, Stage.UNREACHABLE, of=CALM)
 def _hear_silence(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.PersonSilenced)  # noqa: S101 - the table gives no other
@@ -532,18 +566,16 @@ def _hear_silence(turn: Turn) -> None:
 # -- the case --------------------------------------------------------------------------------------------
 
 
+@leads_to(Stage.SUPERSEDED)
 def _reopen(turn: Turn) -> None:
     playbook.supersede(turn)
     turn.end(Stage.SUPERSEDED, f"case reopened on {turn.now:%Y-%m-%d}")
 
 
+@leads_to(Stage.SUPERSEDED)
 def _withdraw(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.CaseWithdrawn)  # noqa: S101 - the table gives no other
-    if turn.journey.recovery is not None:
-        # What a customer told us is owed an answer, whatever the helpdesk thinks of the case.
-        turn.ignore("an open recovery goes on")
-        return
     turn.drop_planned("case_withdrawn")
     turn.end(Stage.SUPERSEDED, f"case withdrawn ({event.reason}) on {turn.now:%Y-%m-%d}")
 
@@ -562,6 +594,7 @@ def _ignore(why: str) -> Rule:
 
 _DUPLICATE = _ignore("the journey has begun: a second copy of its beginning")
 _OVER = _ignore("the journey has ended; a new resolution starts a new one")
+_STILL_OWED = _ignore("what a customer told us is owed an answer, whatever the helpdesk thinks of the case")
 _NO_ALARM = _ignore("a journey that has ended needs no waking")
 _NO_WATCH = _ignore("nothing here waits for a purchase")
 
@@ -586,7 +619,8 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(OUTCOMES, e.CaseReopened, _OVER),
     # Silence about a resolution that was undone says nothing; its late answers belong to the journey that follows.
     (Stage.UNKNOWN, e.CaseReopened): _reopen,
-    **_rows(OPEN, e.CaseWithdrawn, _withdraw),
+    **_rows(CALM, e.CaseWithdrawn, _withdraw),
+    (Stage.RECOVERING, e.CaseWithdrawn): _STILL_OWED,
     **_rows(OUTCOMES, e.CaseWithdrawn, _OVER),
     **_rows(OPEN, e.AnswerGiven, _weigh_answer),
     **_rows(_FINAL_BUT_SUPERSEDED, e.AnswerGiven, _late_answer),
@@ -606,6 +640,16 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(BORN, e.MailBounced, _bounced),
     **_rows(BORN, e.MailComplained, _complained),
 }
+
+#: What any event may lead to besides, when it leaves a journey with nothing to ask, to wait for or to watch.
+SETTLES = {Stage.CHECKING_IN: (Stage.LOYAL, Stage.UNKNOWN)}
+#: Every (stage, event, stage it may lead to) that is declared.
+ARROWS = frozenset(
+    (stage, event, to)
+    for (stage, event), rule in TABLE.items()
+    for start, to in _LEADS.get(rule, ())
+    if start in {None, stage}
+)
 
 
 # -- the next wake-up ------------------------------------------------------------------------------------

@@ -5,8 +5,13 @@ environment of its own (requirements.txt beside this). Nothing of it is known to
 
 What it lacks, and what is done about it, in full:
 
-- It imports no API: ImportRestApi makes an empty one, PutRestApi is unknown. The bridge makes the resources, methods and
-  integrations of Chalice's document one by one, and of a second document those that are new.
+- It imports no API: ImportRestApi makes an empty one, PutRestApi is unknown. The bridge makes the resources, methods
+  and integrations of Chalice's document one by one, and of a second document those that are new.
+- With IAM enforced, it asks for ssm:GetParameters on "*", where AWS asks for each parameter. `loosened` grants that for
+  as long as the stage stands, to no function that may not read a secret anyway.
+- It asks for ses:SendEmail on "*" too, and takes every schedule for one of the group "default". `loosened` grants both
+  to those who may send mail and set alarms.
+- It speaks plain HTTP, which the queues' own policies rightly refuse. The bridge takes the condition out of their way.
 """
 
 import json
@@ -25,6 +30,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import boto3
 
@@ -36,6 +42,18 @@ ACCOUNT = "000000000000"  # MiniStack's
 REGION = "eu-central-1"
 #: Seconds until MiniStack answers.
 _PATIENCE = 60
+#: The condition of the queues' policies, as it stands in a request to CloudFormation, and one that never holds.
+_TLS_ONLY = quote_plus('aws:SecureTransport: "false"').encode()
+_TLS_NEVER_MIND = quote_plus('aws:SecureTransport: "no word"').encode()
+#: Action → the resource for which the emulator asks, whatever the call names.
+_MISJUDGED = {
+    "ssm:GetParameters": "*",
+    "ses:SendEmail": "*",
+    **dict.fromkeys(
+        ["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"],
+        "arn:aws:scheduler:*:*:schedule/default/*",
+    ),
+}
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host"}
 
 
@@ -48,6 +66,8 @@ class Emulator:
     #: The bridge before it: who deploys talks to it.
     endpoint: str
     log: Path
+    #: Whether IAM policies are enforced.
+    enforce: bool
 
     def credentials(self) -> dict[str, str]:
         """Return the environment of who deploys."""
@@ -101,7 +121,7 @@ def emulated(python: Interpreter, folder: Path, *, enforce: bool = False) -> Ite
     try:
         _wait_for(f"{direct}/_ministack/health", process)
         with _bridged(direct) as endpoint:
-            yield Emulator(direct, endpoint, log)
+            yield Emulator(direct, endpoint, log, enforce)
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # its workers are of its group
         process.wait()
@@ -134,6 +154,26 @@ def _bridged(direct: str) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def loosened(roles: list[str]) -> Iterator[None]:
+    """Allow, while the body runs, what the emulator refuses and AWS does not: see the list above."""
+    iam = boto3.client("iam")
+    for role in roles:
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        allowed = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
+        granted = {action for each in allowed for action in each["Action"]}
+        more = [
+            {"Effect": "Allow", "Action": action, "Resource": resource}
+            for action, resource in _MISJUDGED.items()
+            if action in granted
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": more})
+        iam.put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document)
+    yield
+    for role in roles:
+        iam.delete_role_policy(RoleName=role, PolicyName="emulator")
 
 
 def _gateway(direct: str) -> Any:
@@ -178,6 +218,7 @@ def _bridge(direct: str) -> type[BaseHTTPRequestHandler]:
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             method = self.command
+            body = body.replace(_TLS_ONLY, _TLS_NEVER_MIND)
             path, _, query = self.path.partition("?")
             if path == "/restapis" and "mode=import" in query:
                 self._answer(201, [("Content-Type", "application/json")], _imported(direct, body))
@@ -205,6 +246,6 @@ def _bridge(direct: str) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *args) -> None:
             """Say nothing."""
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _pass_on
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _pass_on  # noqa: N815 - as http.server calls them
 
     return Bridge

@@ -5,15 +5,19 @@ import json
 import warnings
 import zipfile
 from argparse import Namespace
+from base64 import b64decode
 from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, WaiterError
 from moto import mock_aws
 
+import app
+from chalicelib.entry.webhooks import key_of
 from infra import after_deploy, chalice_config, deploy, deployed, destroy, keys, stack
 from infra.aws import Aws, NoRegion
-from infra.cloudformation import Stacks, StackFailed
+from infra.cloudformation import StackBusy, StackFailed, Stacks
 from infra.interpreter import Interpreter
 
 STAGE = "test"
@@ -92,8 +96,6 @@ class Client:
 
 
 def _refused(message):
-    from botocore.exceptions import ClientError
-
     return ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "UpdateStack")
 
 
@@ -134,15 +136,11 @@ def test_a_table_of_a_stack_that_never_came_to_be_does_not_outlive_it():
 
 
 def test_two_deployers_do_not_change_one_stack():
-    from infra.cloudformation import StackBusy
-
     with pytest.raises(StackBusy, match="UPDATE_IN_PROGRESS"):
         Stacks(Client("UPDATE_IN_PROGRESS")).ensure(STAGE)
 
 
 def test_what_cloudformation_says_of_each_resource_is_shown():
-    from botocore.exceptions import WaiterError
-
     events = [
         {"ResourceStatus": "CREATE_FAILED", "LogicalResourceId": "InboxQueue", "ResourceStatusReason": "cancelled"},
         {"ResourceStatus": "CREATE_COMPLETE", "LogicalResourceId": "WorkQueue"},
@@ -179,10 +177,6 @@ def test_one_secret_that_is_absent_is_made_beside_the_other(aws):
 
 
 def test_the_functions_can_read_the_secrets(aws):
-    from base64 import b64decode
-
-    from chalicelib.entry.webhooks import key_of
-
     keys.ensure(aws.client("ssm"), PREFIX)
     (kind, links), (other, hooks) = _secret("link-keys"), _secret("webhook-keys")
     assert (kind, other) == ("SecureString", "SecureString")
@@ -262,7 +256,9 @@ def half_deployed(aws, deployment):
     arn, worker = _function(aws, TABLE), _function(aws, f"{TABLE}-on_work")
     _api(aws, _function(aws, "aftercare-other"))
     queue = f"arn:aws:sqs:eu-central-1:123456789012:{TABLE}-work"
-    feed = aws.client("lambda").create_event_source_mapping(EventSourceArn=queue, FunctionName=f"{TABLE}-on_work", BatchSize=1)
+    feed = aws.client("lambda").create_event_source_mapping(
+        EventSourceArn=queue, FunctionName=f"{TABLE}-on_work", BatchSize=1
+    )
     return {"api": _api(aws, arn), "feed": feed["UUID"], "worker": worker, "queue": queue}
 
 
@@ -306,10 +302,8 @@ def test_where_nothing_stands_the_state_is_empty(aws, deployment):
 
 
 def test_the_functions_of_the_configuration_are_those_of_the_application():
-    import app
-
     handlers = [each.handler_string.removeprefix("app.") for each in app.app.event_sources]
-    assert chalice_config.FUNCTIONS == (chalice_config.API_FUNCTION, *handlers)
+    assert (chalice_config.API_FUNCTION, *handlers) == chalice_config.FUNCTIONS
 
 
 def test_the_sections_of_other_stages_are_kept(tmp_path):

@@ -105,7 +105,7 @@ def test_a_stage_may_not_be_called(stage):
 def test_all_names_begin_with_product_and_stage_and_fit_the_longest_stage_and_region():
     stage = "s" * 20
     names = [
-        value.removeprefix("/aws/lambda/")
+        value.removeprefix("/aws/lambda/").removeprefix("/aws/apigateway/")
         for resource in _resources(stage, "ap-southeast-1").values()
         for key, value in resource.properties.items()
         if key == "Name" or (key.endswith("Name") and key not in {"EventBusName", "ConfigurationSetName", "MetricName"})
@@ -134,7 +134,7 @@ def test_logs_are_kept_for_30_days_under_the_names_that_chalice_gives():
     deployed = ApplicationGraphBuilder().build(config, "test").resources
     names = [f"/aws/lambda/{each.lambda_function.function_name}" for each in deployed]
     groups = {group["LogGroupName"]: group["RetentionInDays"] for group in _all("AWS::Logs::LogGroup")}
-    assert groups == dict.fromkeys(names, 30)
+    assert groups == dict.fromkeys([*names, "/aws/apigateway/aftercare-test"], 30)
 
 
 # -- what every stage has --------------------------------------------------------------------------------

@@ -4,10 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.journey import cadence
+from chalicelib.journey import events as e
 from chalicelib.journey.documents import Step
 from chalicelib.journey.loyalty import Rhythm, rhythm
 from chalicelib.journey.state import Ending, Person, Purchase, Stage, Touch
-from tests.unit.builders import MONDAY, History, days, hours
+from tests.unit.builders import MONDAY, History, days, hours, mails
 
 TUESDAY = MONDAY + days(1)
 
@@ -152,12 +153,18 @@ def test_check_ins_stop_two_unanswered_then_a_person_tries_once():
         "two_unanswered",
     ]
     assert history.journey.stage == Stage.CHECKING_IN
-    history.rings_until(TUESDAY + days(89))
-    assert sum(why == "human_try" for _, why in history.all_notices()) == 1
     history.rings_until(TUESDAY + days(90))
+    assert sum(why == "human_try" for _, why in history.all_notices()) == 1
     fact = "0 of 2 check-ins answered, loyalty not confirmed; purchases watched until 2026-08-31"
     assert history.journey.endings == (Ending(Stage.UNKNOWN, TUESDAY + days(90), (fact,)),)
     assert (history.person.loyalty.state, history.person.loyalty.facts) == ("unknown", (fact,))
+
+
+def test_a_check_in_that_falls_due_as_the_second_stays_unanswered_is_not_even_owed():
+    history = recovered()
+    history.rings_until(TUESDAY + days(27))
+    late = history.happens(e.AlarmRang, at=TUESDAY + days(45))
+    assert (mails(late), history.statuses()["first_return"]) == ([], "two_unanswered")
 
 
 def test_an_answer_between_two_unanswered_starts_the_count_again():

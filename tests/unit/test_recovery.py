@@ -735,7 +735,12 @@ def test_a_withdrawn_case_does_not_end_what_a_customer_told_us():
     history = opened()
     before = history.journey
     decision = history.withdrawn("merged")
-    assert decision == Decision(before, history.person, changed=False, note="an open recovery goes on")
+    assert decision == Decision(
+        before,
+        history.person,
+        changed=False,
+        note="what a customer told us is owed an answer, whatever the helpdesk thinks of the case",
+    )
 
 
 def test_a_person_has_one_record_for_two_recoveries():

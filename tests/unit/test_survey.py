@@ -459,3 +459,25 @@ def test_an_event_that_overtakes_an_alarm_does_not_silence_it():
     assert history.journey.wake_at == TUESDAY + days(15) + timedelta(seconds=1)
     history.rings()
     assert history.journey.stage == Stage.UNKNOWN
+
+
+def test_old_news_sets_no_alarm_for_an_instant_at_which_it_rang_before():
+    """A second alarm for the same instant would pass for a copy of the first, and the journey would never wake."""
+    history = History()
+    history.asked()
+    history.answers(csat=1)
+    history.recovers()
+    history.rings_until(TUESDAY + days(16))
+    rang = history.journey.rang_at
+    assert rang == TUESDAY + days(16)  # when the window of the first check-in closed
+    history.happens(e.MailDelivered, touch_id="fix_holds", at=TUESDAY + days(2))
+    assert history.journey.wake_at == TUESDAY + days(28)
+
+
+def test_a_mail_that_the_service_refused_stays_refused_whatever_is_heard_of_it():
+    history = History()
+    history.resolved()
+    history.rings()
+    history.happens(e.MailNotSent, touch_id="survey", reason="refused")
+    history.happens(e.MailSent, touch_id="survey", message_id="m1")
+    assert (history.statuses(), history.person.contacts) == ({"survey": "refused"}, ())

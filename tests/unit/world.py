@@ -47,6 +47,7 @@ class World:
         self.suppressed: dict[str, str] = {}
         self.mailed: list[Mailed] = []
         self.refused: Counter[str] = Counter()
+        self.silenced: dict[str, dict[str, datetime]] = {}
         #: (stage, event) of every row that was run, and (stage, event, stage after it) of what came of it.
         self.rows: set[tuple[Stage, type]] = set()
         self.steps: set[tuple[Stage, type, Stage]] = set()
@@ -92,12 +93,26 @@ class World:
         if decision.journey is not None:
             self.journeys[decision.journey.id] = decision.journey
         if decision.person is not None:
+            self._date_silence(self.person(decision.person.id), decision.person)
             self.persons[decision.person.id] = decision.person
         for effect in decision.effects:
             self.owed.setdefault(subject, {})[effect.key] = Owed(effect)
             self.ever_owed.setdefault(subject, []).append(effect.key)
         self.suppressed |= {held.email.lower(): held.reason for held in decision.suppress}
         return True
+
+    def _date_silence(self, before: Person, after: Person) -> None:
+        """An opt-out holds from its commit on, however old the news of it is."""
+        fields = ("no_asks_since", "no_mail_since", "suppression")
+        self.silenced.setdefault(after.id, {}).update(
+            {name: self.now for name in fields if getattr(after, name) != getattr(before, name)}
+        )
+
+    def _as_committed(self, person: Person) -> Person:
+        dated = dict(self.silenced[person.id])
+        held = dated.pop("suppression", None)
+        suppression = replace(person.suppression, at=held) if person.suppression and held else person.suppression
+        return replace(person, suppression=suppression, **dated)
 
     def person(self, person_id: str) -> Person:
         return self.persons.get(person_id, Person(id=""))
@@ -152,7 +167,9 @@ class World:
             owed.claimed, owed.gone = True, outcome in {"sent", "unknown"}
             if owed.gone:
                 zone = budget.zone_of(person, self.documents)
-                self.mailed.append(Mailed(journey_id=journey.id, touch_id=touch.id, at=self.now, zone=zone))
+                self.mailed.append(
+                    Mailed(journey_id=journey.id, touch_id=touch.id, at=self.now, zone=zone, to=person.email)
+                )
             if outcome == "sent":
                 self._heard(owed, events.MailSent, f"sent/{touch.id}", message_id=f"m-{touch.id}")
             elif outcome == "refused":
@@ -215,7 +232,7 @@ class World:
             invariants.World(
                 now=self.now,
                 journeys=self.journeys,
-                persons=self.persons,
+                persons={name: self._as_committed(person) for name, person in self.persons.items()},
                 documents=self.documents,
                 owed={subject: list(keys) for subject, keys in self.owed.items()},
                 ever_owed=self.ever_owed,
@@ -398,9 +415,38 @@ class Play:
     def reported(self, which: int, how: int) -> None:
         """The mail service says what became of a mail, in any order, twice if need be."""
         gone = [mail.touch_id for mail in self.world.mailed if mail.journey_id == IDS[which]]
-        touch_id = gone[how % len(gone)] if gone else "survey"
-        kind, fields = NEWS[how]
-        self.tell(kind, which, self.fresh("news"), touch_id=touch_id, **fields)
+        if gone:
+            kind, fields = NEWS[how]
+            self.tell(kind, which, self.fresh("news"), touch_id=gone[how % len(gone)], **fields)
+
+    def returned(self, which: int, how: int) -> None:
+        """A customer is content, comes back and buys, and says so, if nothing speaks against it."""
+        if not self.journey(which).stage.startswith("checking"):
+            self.resolved(which, 0)
+            self.world.advance(self.world.now + days(2))
+            self.well(which, 0)
+        if how % 2:
+            self.world.advance(self.world.now + days(1))
+            self.bought(which, how)
+            self.world.advance(self.world.now + days(91))
+            self.well(which, 0)
+        else:
+            self.world.advance(self.world.now + days(46))
+            self.well(which, 0)
+            self.bought(which, how)
+            self.world.work()
+
+    def declined(self, which: int, how: int) -> None:
+        """What is proposed falls short, and nothing better comes for a while."""
+        for act in ("take", "apologise", "propose"):
+            self.tell(events.StaffActed, which, self.fresh("act"), act=act, **STEPS[act])
+        self.worded(which, 3)
+        self.world.advance(self.world.now + LENGTHS[how])
+
+    def relapsed(self, which: int, how: int) -> None:
+        """The next question that comes is answered badly."""
+        self.world.advance(self.world.now + LENGTHS[how])
+        self.answered(which, 5)
 
     def again(self, which: int, how: int) -> None:
         """Something that was told before is told again."""
@@ -446,10 +492,10 @@ NEWS = (
     (events.MailBounced, {"permanent": True}),
     (events.MailComplained, {}),
     (events.MailNotSent, {"reason": "refused"}),
-    (events.MailDeferred, {"until": MONDAY + days(400), "reason": "paused"}),
+    (events.MailDelivered, {}),
 )
 MOVES = (
     *("resolved", "resolved", "remarked", "reopened", "withdrawn", "answered", "answered", "well", "worded"),
-    *("opted_out", "bought", "acted", "acted", "recovered", "advanced", "advanced", "woken", "woken", "worked"),
-    *("reconciled", "reported", "again"),
+    *("opted_out", "bought", "acted", "acted", "recovered", "advanced", "woken", "woken", "worked"),
+    *("reconciled", "reported", "reported", "again", "returned", "declined", "relapsed"),
 )
