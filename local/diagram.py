@@ -124,8 +124,8 @@ def arrows(table: Table) -> dict[tuple[str, str], list[str]]:
             starts[event.__name__, to].add(start)
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (name, to), stages in sorted(starts.items()):
-        for shared in _gathered(stages):
-            found[shared, to].append(_words(name))
+        for one in _gathered(stages):
+            found[one, to].append(_words(name))
     return found
 
 

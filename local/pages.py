@@ -147,7 +147,7 @@ class Pages:
         journey = known.journey
         context = {
             "journey": self._journey_row(journey),
-            "person": _person(known.person),
+            "person": {**_person(known.person), "loyalty": _loyalty(known, zone)},
             "zone": words.place(zone),
             "lines": words.timeline(known, zone),
             "ahead": [_ahead(touch, zone) for touch in open_touches(journey)],
@@ -271,8 +271,14 @@ def _person(person: Person) -> dict[str, str]:
         "name": name or person.email or "Somebody",
         "email": person.email,
         "locale": known.locale if known else "",
-        "loyalty": person.loyalty.state,
     }
+
+
+def _loyalty(known: Known, zone: str) -> str:
+    """Return how loyal the customer is now, and until when that holds."""
+    standing = known.standing
+    until = f", until {words.when(standing.expires_at, zone)}" if standing.expires_at else ""
+    return f"{standing.state}{until}"
 
 
 def _zone(person: Person, known: Known) -> str:

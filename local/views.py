@@ -17,7 +17,7 @@ import msgspec
 
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.documents import Documents
-from chalicelib.journey.state import Journey, Person, Recovery, Stage, Touch
+from chalicelib.journey.state import Journey, Person, Recovery, Stage, Standing, Touch
 from chalicelib.links import Link
 from chalicelib.store import items
 from chalicelib.store.table import Fact
@@ -96,6 +96,12 @@ class Known:
     documents: Documents
     facts: tuple[Fact, ...]
     mails: tuple[Mail, ...]
+    now: datetime
+
+    @property
+    def standing(self) -> Standing:
+        """Return how loyal the customer is as of now: what expired counts no more."""
+        return self.person.loyalty.at(self.now)
 
 
 class Views:
@@ -155,7 +161,7 @@ class Views:
             return None
         mails = tuple(mail for mail in self.mails() if mail.journey_id == journey_id)
         person: Person = table.person(journey.person_id).value
-        return Known(journey, person, self.stack.wiring.documents.for_journey(journey, now), facts, mails)
+        return Known(journey, person, self.stack.wiring.documents.for_journey(journey, now), facts, mails, now)
 
     def documents(self) -> Documents:
         """Return the documents that a journey would begin with now."""
@@ -182,13 +188,15 @@ class Views:
         self._at_write = writes
 
     def _keep(self, item: dict[str, Any]) -> None:
-        if item["pk"]["S"].startswith("P#"):
+        """Keep a person or a journey; other states are of no interest here."""
+        kind = item["pk"]["S"].partition("#")[0]
+        if kind == "P":
             person: Person = items.read_person(item).value
             self._persons[person.id] = person
-            return
-        journey: Journey = items.read_journey(item).value
-        if journey.stage is not Stage.UNBORN:  # it only keeps events that came too early
-            self._journeys[journey.id] = journey
+        elif kind == "J":
+            journey: Journey = items.read_journey(item).value
+            if journey.stage is not Stage.UNBORN:  # it only keeps events that came too early
+                self._journeys[journey.id] = journey
 
     # -- the clock ---------------------------------------------------------------------------------------
 
@@ -229,6 +237,16 @@ def journey_details(known: Known) -> dict[str, Any]:
         "answers": msgspec.to_builtins(journey.answers),
         "recoveries": msgspec.to_builtins(journey.recoveries),
         "mails": [mail.id for mail in known.mails],
+        "loyalty": _standing(known.standing),
+    }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    return {
+        "state": standing.state,
+        "since": iso(standing.since),
+        "expires_at": iso(standing.expires_at),
+        "facts": list(standing.facts),
     }
 
 

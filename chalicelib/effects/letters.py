@@ -20,6 +20,8 @@ REASONS = {
     "answered_again": "The customer wrote again",
     "proposal_accepted": "Proposal accepted: deliver it",
     "proposal_falls_short": "The proposal falls short",
+    "proposal_late": "A late word on a proposal",
+    "answered_while_reopened": "A bad answer about a case that was reopened",
     "no_word": "No word on the proposal: carry it out all the same",
     "due_soon": "Due soon",
     "overdue": "Overdue",

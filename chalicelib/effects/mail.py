@@ -1,8 +1,9 @@
 """Mail: decided again at sending time, claimed, sent once, reconciled.
 
-The mail service has no idempotency token. So a mail is claimed in the table first, and whoever claims it makes exactly
-one request. When nobody knows whether that request was taken, the claim stands until the service's own SEND event
-settles it, or until the grace time has passed and the rule of the settings applies: send once more, or tell a person.
+The mail service has no idempotency token. So a mail is written out whole, then claimed in the table, and whoever
+claims it makes exactly one request. When nobody knows whether that request was taken, the claim stands until the
+service's own SEND event settles it, or until the grace time has passed and the rule of the settings applies: send once
+more, or tell a person.
 """
 
 from collections.abc import Callable
@@ -49,7 +50,14 @@ class MailService:
 
         Raises MailRefused or MailThrottled when it is known not to be sent, MailUnknown when nothing is known.
         """
-        wire = request(body, envelope, self._configuration_set)
+        return self.post(self.write(body, envelope))
+
+    def write(self, body: Body, envelope: Envelope) -> dict[str, Any]:
+        """Return the request for one mail; raises ValueError for what no mail can carry."""
+        return request(body, envelope, self._configuration_set)
+
+    def post(self, wire: dict[str, Any]) -> str:
+        """Make that request and return the message id; raises as `send` does."""
         try:
             answer = self._boundary("send-mail", lambda: self._client.send_email(**wire))
         except ClientError as error:
@@ -69,6 +77,15 @@ def _sorted(error: ClientError) -> Exception:
     if code in _THROTTLED or status == _TOO_MANY:
         return MailThrottled(code)
     return MailUnknown(code) if status >= _FIRST_SERVER_ERROR else MailRefused(code)
+
+
+class _Unwritable(Exception):
+    """No mail can be made of this, however often it is tried: it was not sent and never will be."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"no mail can be made of it: {type(cause).__name__}")
+        #: An address that mail cannot carry is the customer's; anything else is a mistake of ours, and is to be seen.
+        self.is_bug = not isinstance(cause, UnicodeError)
 
 
 class Mailer:
@@ -148,13 +165,21 @@ class Mailer:
 
     def _claim_and_send(self, owed: Owed, touch: Touch, journey: Stored, person: Stored, documents: Documents) -> None:
         now = self._now()
-        body, envelope = self._letters.to_customer(touch, journey.value, person.value, documents, now)
+        effect = SendMail(key=owed.effect.key, journey_id=journey.value.id, touch_id=touch.id)
+        try:
+            wire = self._written(
+                lambda: self._letters.to_customer(touch, journey.value, person.value, documents, now)
+            )
+        except _Unwritable as error:
+            self._handle(self._not_sent(effect, "refused"), owed)
+            if error.is_bug:
+                raise
+            return
         after = budget.spend(person.value, touch, journey.value, now)
         until = now + clock.elapsed(documents.settings.mail.settle_within)
         claimed = self._table.claim(owed, journey, person, after, now, until)
-        effect = SendMail(key=owed.effect.key, journey_id=journey.value.id, touch_id=touch.id)
         try:
-            message_id = self._service.send(body, envelope)
+            message_id = self._service.post(wire)
         except MailRefused:
             self._handle(self._not_sent(effect, "refused"), claimed)
         except MailThrottled:
@@ -163,6 +188,15 @@ class Mailer:
             return  # the claim stands: the SEND event, or the reconciler, settles it
         else:
             self._handle(sent(effect.journey_id, effect.touch_id, message_id, now), claimed)
+
+    def _written(self, write: Callable[[], tuple[Body, Envelope]]) -> dict[str, Any]:
+        """Return the whole request, before anything is claimed; raises _Unwritable when it will never be one."""
+        try:
+            return self._service.write(*write())
+        except (BotoCoreError, ClientError, OSError):
+            raise  # a key could not be read: another try may succeed
+        except Exception as error:
+            raise _Unwritable(error) from error
 
     def _not_sent(self, effect: SendMail, reason: str) -> MailNotSent:
         return MailNotSent(
@@ -191,16 +225,22 @@ class Mailer:
         if member is None:
             self._table.settle(owed)
             return
-        body, envelope = self._letters.to_staff(notice, member, journey, person, documents, now)
+        try:
+            wire = self._written(
+                lambda: self._letters.to_staff(notice, member, journey, person, documents, now)
+            )
+        except _Unwritable:
+            self._table.settle(owed)
+            raise
         try:
             claimed = self._table.claim_alone(owed, now, now + clock.elapsed(documents.settings.mail.settle_within))
         except NotOwed:
             return
-        self._send_notice(claimed, body, envelope, now)
+        self._send_notice(claimed, wire, now)
 
-    def _send_notice(self, claimed: Owed, body: Body, envelope: Envelope, now: datetime) -> None:
+    def _send_notice(self, claimed: Owed, wire: dict[str, Any], now: datetime) -> None:
         try:
-            self._service.send(body, envelope)
+            self._service.post(wire)
         except MailRefused:
             self._table.settle(claimed)
             raise

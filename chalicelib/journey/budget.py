@@ -26,6 +26,7 @@ REASONS = {
     "no_human_exchange": "Nobody had dealt with the customer in person.",
     "no_address": "No mail address is known.",
     "hard_bounce": "The address does not exist: a mail came back.",
+    "soft_bounce": "The mailbox could not be reached: the mail came back.",
     "complaint": "The customer marked a mail of ours as spam.",
     "opted_out": "The customer asked for no such mail.",
     "paused": "The customer asked for a pause that lasted too long for it.",

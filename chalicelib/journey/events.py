@@ -112,6 +112,7 @@ class AnswerGiven(Happened, frozen=True):
 
     ``scores`` holds each measure that was answered. ``suspect`` names why it may not be a person's. An answer
     to a journey that has been superseded is carried to its successor; ``from_journey`` then names where it was given.
+    It is ``returned`` when that successor never began.
     """
 
     answer_id: Id
@@ -121,6 +122,7 @@ class AnswerGiven(Happened, frozen=True):
     call_back: bool = False
     suspect: str = ""
     from_journey: str = ""
+    returned: bool = False
 
 
 class ProposalAnswered(Happened, frozen=True):
@@ -190,16 +192,21 @@ class MailNotSent(Happened, frozen=True):
 
 
 class MailBounced(Happened, frozen=True):
-    """The address does not exist (``permanent``) or could not be reached now."""
+    """The mail came back: the address does not exist (``permanent``), or its mailbox could not be reached in time.
+
+    ``email`` is the address that it was sent to, which need not be the customer's any more.
+    """
 
     touch_id: str
     permanent: bool
+    email: str = ""
 
 
 class MailComplained(Happened, frozen=True):
-    """The customer marked the mail as spam."""
+    """The customer marked the mail as spam. ``email`` is the address that it was sent to."""
 
     touch_id: str
+    email: str = ""
 
 
 class PurchaseMade(Happened, frozen=True):

@@ -23,7 +23,7 @@ CALM = (Stage.WAITING, Stage.ASKED, Stage.CHECKING_IN)
 OPEN = (*CALM, Stage.RECOVERING)
 BORN = (*OPEN, *OUTCOMES)
 #: Reasons for which a customer cannot be reached by mail: an owner must find another way.
-_UNREACHED = {"no_address", "hard_bounce", "complaint", "opted_out", "refused", "unknown_outcome"}
+_UNREACHED = {"no_address", "hard_bounce", "soft_bounce", "complaint", "opted_out", "refused", "unknown_outcome"}
 
 
 _LEADS: dict[Rule, list[tuple[Stage | None, Stage]]] = {}
@@ -101,9 +101,16 @@ def _unpark(turn: Turn) -> None:
 
 
 def _expire_parked(turn: Turn) -> None:
-    """The beginning never came: a person is told, once. What is parked stays, for the journey may still begin."""
+    """The beginning never came: a person is told, once. What is parked stays, for the journey may still begin.
+
+    But a customer's bad answer waits no longer: it goes back to where it was given, and has its recovery there.
+    """
     turn.notify_rank(f"parked-{turn.event.event_id}", "lead", "never_resolved", about=turn.journey.parked[0].event_id)
-    turn.change(born_at=None)
+    carried = [event for event in turn.journey.parked if isinstance(event, e.AnswerGiven) and event.from_journey]
+    for event in carried:
+        name = f"{event.event_id}/returned"
+        turn.tell(replace(event, event_id=name, journey_id=event.from_journey, from_journey="", returned=True))
+    turn.change(born_at=None, parked=tuple(event for event in turn.journey.parked if event not in carried))
 
 
 # -- beginnings ------------------------------------------------------------------------------------------
@@ -276,9 +283,18 @@ def _late_answer(turn: Turn) -> None:
 
 
 def _carry_answer(turn: Turn) -> None:
-    """An answer about a resolution that was undone: kept here, and a bad one goes to the journey that followed."""
+    """An answer about a resolution that was undone: kept here, and a bad one goes to the journey that followed.
+
+    Nothing follows a case that was withdrawn, nor one that stayed reopened: there the answer has its recovery here.
+    """
     event = turn.event
     assert isinstance(event, e.AnswerGiven)  # noqa: S101 - the table gives no other
+    if turn.journey.withdrawn:
+        _weigh_answer(turn)
+        return
+    if event.returned:
+        _recover(turn, next(answer for answer in turn.journey.answers if answer.id == event.answer_id))
+        return
     answer = _answer_of(turn, event)
     if event.from_journey:
         answer = replace(answer, from_journey=event.from_journey)
@@ -288,6 +304,7 @@ def _carry_answer(turn: Turn) -> None:
         _look_at_suspect(turn, answer)
     if not answer.counts or not answer.negative or case is None:
         return
+    turn.notify_rank(f"carried-{answer.id}", "lead", "answered_while_reopened", about=answer.id)
     successor = e.journey_of_case(case.source, case.case_id, case.epoch + 1)
     origin = event.from_journey or turn.journey.id
     turn.tell(replace(event, journey_id=successor, from_journey=origin, event_id=f"{event.event_id}/{case.epoch + 1}"))
@@ -484,32 +501,47 @@ def _bounced(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailBounced)  # noqa: S101 - the table gives no other
     if not event.permanent:
-        turn.ignore("the mail service tries again by itself")
+        _mark_undelivered(turn, event.touch_id, "soft_bounce")
         return
     _mark_undelivered(turn, event.touch_id, "hard_bounce")
-    _suppress(turn, "hard_bounce")
-    _silence(turn, "unreachable", "everything", f"hard bounce on {turn.now:%Y-%m-%d}")
+    if _suppress(turn, "hard_bounce", event.email):
+        _silence(turn, "unreachable", "everything", f"hard bounce on {turn.now:%Y-%m-%d}")
 
 
 @leads_to(Stage.OPTED_OUT, of=CALM)
 def _complained(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailComplained)  # noqa: S101 - the table gives no other
-    _suppress(turn, "complaint")
+    if not _suppress(turn, "complaint", event.email):
+        return
+    # It is the strongest way of saying no, and outlives the address.
+    turn.change_person(no_mail_since=turn.person.no_mail_since or turn.now)
     _silence(turn, "opted_out", "everything", f"marked our mail as spam on {turn.now:%Y-%m-%d}")
 
 
 def _mark_undelivered(turn: Turn, touch_id: str, reason: str) -> None:
+    """The mail came back: the budget has it again, and what is owed to the customer finds another way."""
     touch = turn.journey.touch(touch_id)
-    if touch is not None and touch.not_sent_at is None:
-        turn.put(replace(touch, not_sent_at=turn.now, reason=reason))
+    if touch is None or touch.not_sent_at is not None:
+        return
+    turn.put(replace(touch, not_sent_at=turn.now, reason=reason))
+    turn.person = budget.refund(turn.person, touch, turn.journey)
+    if reason == "soft_bounce":
+        _find_another_way(turn, touch, reason)
+        _close_asking(turn)
 
 
-def _suppress(turn: Turn, reason: str) -> None:
-    if turn.person.email:
-        held = Suppression(email=turn.person.email, reason=reason, at=turn.now)  # type: ignore[arg-type]  # two literals above
+def _suppress(turn: Turn, reason: str, email: str = "") -> bool:
+    """Suppress the address that this is about; says whether it is still the customer's."""
+    address = email or turn.person.email
+    if not address:
+        return True
+    held = Suppression(email=address, reason=reason, at=turn.now)  # type: ignore[arg-type]  # the literals of callers
+    turn.suppress.append(held)
+    mine = address.lower() == turn.person.email.lower()
+    if mine:
         turn.change_person(suppression=held)
-        turn.suppress.append(held)
+    return mine
 
 
 # -- silence ---------------------------------------------------------------------------------------------

@@ -155,6 +155,9 @@ def act(turn: Turn, event: StaffActed) -> None:
     if recovery is None:
         reason = "no_recovery"
         raise ActRefused(reason, "This journey has no open recovery.")
+    # A clock that is behind ours must not undo the order of things.
+    earliest = max([recovery.opened_at, *(done.at for done in recovery.done)])
+    turn.event = event = replace(event, occurred_at=max(event.occurred_at, earliest))
     by = event.by or recovery.owner
     if turn.documents.staff.member(by) is None:
         reason = "unknown_staff"
@@ -208,6 +211,9 @@ def _propose(turn: Turn, event: StaffActed, recovery: Recovery) -> None:
     if not event.text:
         reason = "incomplete"
         raise ActRefused(reason, "A proposal says what we will do.")
+    if event.due is not None and event.due <= turn.now:
+        reason = "past_date"
+        raise ActRefused(reason, "A proposal promises a day that is still to come.")
     recovery = _finish(turn, event, recovery)
     number = len(recovery.proposals) + 1
     calendar = turn.documents.settings.calendar
@@ -306,12 +312,13 @@ def _letter(turn: Turn, event: StaffActed, recovery: Recovery, kind: str) -> Tou
 
 def answer_proposal(turn: Turn, event: ProposalAnswered) -> None:
     """Take the customer's word on a proposal; anything but an acceptance goes back to the owner."""
-    open_one = turn.journey.recovery
-    recovery = open_one if open_one and open_one.number == event.recovery else None
+    recovery = next((one for one in turn.journey.recoveries if one.number == event.recovery), None)
     proposal = next((p for p in recovery.proposals if p.number == event.proposal), None) if recovery else None
-    if recovery is None or proposal is None or proposal.accepted or recovery.proposal is not proposal:
-        # Too late to change anything, never lost: the fact keeps the words, and the owner reads them.
-        turn.notify(f"proposal-late-{event.answer_id}", turn.owner(), "answered_again", about=event.answer_id)
+    if recovery is None or proposal is None:
+        turn.notify(f"proposal-late-{event.answer_id}", turn.owner(), "proposal_late", about=str(event.proposal))
+        return
+    if not recovery.is_open or proposal.accepted or recovery.proposal is not proposal:
+        _keep_late_word(turn, event, recovery, proposal)
         return
     answered = replace(proposal, word=event.word, words=event.words, answered_at=event.occurred_at)
     others = tuple(answered if old.number == proposal.number else old for old in recovery.proposals)
@@ -321,6 +328,16 @@ def answer_proposal(turn: Turn, event: ProposalAnswered) -> None:
         turn.put(replace(letter, answered_at=event.occurred_at))
     reason = "proposal_accepted" if answered.accepted else "proposal_falls_short"
     turn.notify(f"proposal-{event.answer_id}", turn.owner(), reason, about=str(proposal.number))
+
+
+def _keep_late_word(turn: Turn, event: ProposalAnswered, recovery: Recovery, proposal: Proposal) -> None:
+    """Too late to change anything, never lost: it stands beside the first word, and the owner reads it."""
+    late = (event.occurred_at, event.word, event.words)
+    said = replace(proposal, revisions=(*proposal.revisions, late))
+    others = tuple(said if old.number == proposal.number else old for old in recovery.proposals)
+    turn.put_recovery(replace(recovery, proposals=others))
+    owner = turn.documents.staff.member(recovery.owner) or turn.owner()
+    turn.notify(f"proposal-late-{event.answer_id}", owner, "proposal_late", about=str(proposal.number))
 
 
 def lose(turn: Turn, fact: str) -> None:

@@ -137,7 +137,10 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What we will do, by whom, by when, and the customer's word on it."""
+    """What we will do, by whom, by when, and the customer's word on it.
+
+    A word that came too late to change anything is a revision beside it: when, which, in what words.
+    """
 
     number: int
     action: str
@@ -147,6 +150,7 @@ class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
     word: Word | None = None
     words: str = ""
     answered_at: datetime | None = None
+    revisions: tuple[tuple[datetime, Word, str], ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -235,6 +239,7 @@ class Journey(msgspec.Struct, frozen=True, omit_defaults=True):
     anchor: datetime | None = None
     watch_until: datetime | None = None
     endings: tuple[Ending, ...] = ()
+    withdrawn: bool = False
     tried: tuple[str, ...] = ()
     parked: tuple[JourneyEvent, ...] = ()
     wake_at: datetime | None = None

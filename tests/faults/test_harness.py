@@ -70,9 +70,9 @@ def _settle_before_telling(patch):
 
 
 def _settle_a_notice_before_sending(patch):
-    def send_notice(self, claimed, body, envelope, now):
+    def send_notice(self, claimed, wire, now):
         self._table.settle(claimed)
-        self._service.send(body, envelope)
+        self._service.post(wire)
 
     patch.setattr(Mailer, "_send_notice", send_notice)
 

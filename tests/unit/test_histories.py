@@ -42,7 +42,7 @@ def test_the_invariants_hold_whatever_happens(moves):
 
 
 @pytest.mark.slow
-@settings(PATIENT, max_examples=6_000)
+@settings(PATIENT, max_examples=3_000)
 @given(HISTORIES | LONG_ONES)
 def test_the_invariants_hold_in_many_more_histories(moves):
     play(moves)
