@@ -11,7 +11,7 @@ from types import FrameType
 from local import inputs, sample, words
 from local.inputs import Inputs
 from local.progress import Progress
-from local.replay import Replay
+from local.replay import Broken, Replay
 from local.server import Server
 from local.site import Site
 from local.stack import Stack
@@ -68,6 +68,9 @@ def run(args: argparse.Namespace) -> int:
             _serve(server, given, args.people)
         except KeyboardInterrupt:
             print("\nStopped.", flush=True)
+        except Broken as error:
+            print(f"demo: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

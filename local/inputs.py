@@ -1,17 +1,26 @@
 """Reads the files of a replay: cases, answers, acts of staff, purchases. Columns: examples/README.md."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 from chalicelib.entry import rows
 from chalicelib.entry.decode import BadInput
+from chalicelib.journey import documents
+from chalicelib.journey.documents import SCALES, Cadence
+from chalicelib.store.documents import shipped
 
 SOURCE = "replay"
+PROPOSAL = "proposal"
+_WORDS = ("exceeds", "meets", "falls short", "other")
+_LONGEST_COMMENT = 8000
 _SCORE = "score"
+_RESOLVED = "case.resolved"
+_MOST_DIGITS = 9
 T = TypeVar("T")
 Row = Mapping[str, str]
 
@@ -57,16 +66,54 @@ class Inputs:
     """Everything that happens outside Aftercare in a replay."""
 
     messages: tuple[Told, ...]
+    #: How many resolutions: one that stands in the file twice is one.
     cases: int
     last_resolution: datetime
     answers: Mapping[Resolution, tuple[AnswerRow, ...]] = field(default_factory=dict)
     acts: Mapping[Resolution, tuple[ActRow, ...]] = field(default_factory=dict)
 
 
-def read(cases: Path, answers: Path | None = None, staff: Path | None = None, purchases: Path | None = None) -> Inputs:
-    """Read the files; raises BadFile, naming file, line and column, before anything is replayed."""
-    told = [message for messages in _parsed(cases, _case) for message in messages]
-    resolutions = [message.at for message in told if message.type == "case.resolved"]
+@dataclass(frozen=True)
+class Scale:
+    """What a touch asks first: its lowest and highest answer, and whether it may be left out."""
+
+    low: int
+    high: int
+    required: bool = False
+
+
+#: Of a touch that this cadence does not know: nobody will ever be asked, so it may be on any scale there is.
+_ANY = Scale(min(low for low, _ in SCALES.values()), max(high for _, high in SCALES.values()))
+
+
+def scales(cadence: Cadence) -> dict[str, Scale]:
+    """Return the scale of each touch that asks for a rating."""
+    tracks = cadence.tracks
+    asked = {
+        step.id: step.ask for track in (tracks.after_recovery, tracks.after_content_answer) for step in track.steps
+    }
+    asked["survey"] = asked["reminder"] = cadence.survey.questions
+    return {
+        touch: Scale(*SCALES[questions[0].measure], required=questions[0].required)
+        for touch, questions in asked.items()
+    }
+
+
+def read(
+    cases: Path,
+    answers: Path | None = None,
+    staff: Path | None = None,
+    purchases: Path | None = None,
+    *,
+    cadence: Cadence | None = None,
+) -> Inputs:
+    """Read the files; raises BadFile, naming file, line and column, before anything is replayed.
+
+    Answers are held against the questions of the ``cadence``, or of the one that ships.
+    """
+    rated = scales(cadence or _shipped())
+    told = [message for messages in _numbered(_parsed(cases, _case)) for message in messages]
+    resolutions = [message for message in told if message.type == _RESOLVED]
     if not resolutions:
         message = f"{cases}: there is no case in it"
         raise BadFile(message)
@@ -74,11 +121,50 @@ def read(cases: Path, answers: Path | None = None, staff: Path | None = None, pu
         told += _parsed(purchases, _purchase)
     return Inputs(
         messages=tuple(sorted(told, key=lambda message: message.at)),
-        cases=len(resolutions),
-        last_resolution=max(resolutions),
-        answers=_grouped(_parsed(answers, _answer)) if answers else {},
+        cases=distinct(resolutions),
+        last_resolution=max(message.at for message in resolutions),
+        answers=_grouped(_parsed(answers, lambda row: _answer(row, rated))) if answers else {},
         acts=_grouped(_parsed(staff, _act)) if staff else {},
     )
+
+
+def resolution_of(message: Told) -> Resolution | None:
+    """Return the resolution that a message is about; every one of a case has its number."""
+    case_id = message.data.get("case_id")
+    return (case_id, int(message.data["epoch"])) if case_id else None
+
+
+def distinct(messages: Iterable[Told]) -> int:
+    """Return how many resolutions these messages are about."""
+    return len({resolution_of(message) for message in messages} - {None})
+
+
+def _shipped() -> Cadence:
+    found = documents.read("cadence", shipped("cadence"))
+    assert isinstance(found, Cadence)  # noqa: S101 - the document of that kind
+    return found
+
+
+def _numbered(rows_told: list[list[Told]]) -> list[list[Told]]:
+    """Give each resolution without an epoch one: those of a case are numbered in the order of their resolution.
+
+    A number that another row of the case names itself is left to it, and the same instant is the same resolution.
+    """
+    known: dict[str, dict[datetime, int]] = {}
+    for resolved, *_ in rows_told:
+        if "epoch" in resolved.data:
+            known.setdefault(resolved.data["case_id"], {})[resolved.at] = resolved.data["epoch"]
+    for resolved, *_ in sorted(rows_told, key=lambda told: told[0].at):
+        of_case = known.setdefault(resolved.data["case_id"], {})
+        if "epoch" not in resolved.data and resolved.at not in of_case:
+            of_case[resolved.at] = next(number for number in count(1) if number not in of_case.values())
+    return [[_with_epoch(message, known, told[0]) for message in told] for told in rows_told]
+
+
+def _with_epoch(message: Told, known: Mapping[str, Mapping[datetime, int]], resolved: Told) -> Told:
+    if "epoch" in message.data:
+        return message
+    return replace(message, data=message.data | {"epoch": known[resolved.data["case_id"]][resolved.at]})
 
 
 def _parsed(path: Path, parse: Callable[[Row], T]) -> list[T]:
@@ -121,7 +207,12 @@ def _when(data: Mapping[str, Any]) -> datetime:
 
 
 def _resolution(row: Row) -> Resolution:
-    return row["case_id"], int(row.get("epoch") or "1")
+    """Return the resolution that a row of answers or acts belongs to: the first, unless it says otherwise."""
+    epoch = row.get("epoch", "").strip() or "1"
+    if not epoch.isascii() or not epoch.isdecimal():
+        message = f"epoch: {epoch[:60]!r} is no whole number"
+        raise ValueError(message)
+    return row["case_id"].strip(), int(epoch[:_MOST_DIGITS])
 
 
 def _hours(row: Row, column: str) -> timedelta:
@@ -136,14 +227,33 @@ def _hours(row: Row, column: str) -> timedelta:
     return timedelta(hours=hours)
 
 
-def _answer(row: Row) -> tuple[Resolution, AnswerRow]:
-    word = row.get("answer", "").strip().replace(" ", "_")
+def _answer(row: Row, rated: Mapping[str, Scale]) -> tuple[Resolution, AnswerRow]:
+    touch, comment = row["touch"].strip(), row.get("comment", "")
     after = _hours(row, "hours_after_sending")
-    score = row[_SCORE].strip()
-    if score and not score.isdecimal():
-        message = f"{_SCORE}: {score!r} is no whole number"
+    if len(comment) > _LONGEST_COMMENT:
+        message = f"comment: longer than {_LONGEST_COMMENT} characters"
         raise ValueError(message)
-    return _resolution(row), AnswerRow(row["touch"], after, score, word, row.get("comment", ""))
+    if touch == PROPOSAL:
+        return _resolution(row), AnswerRow(touch, after, "", _word(row), comment)
+    return _resolution(row), AnswerRow(touch, after, _score(row, touch, rated.get(touch, _ANY)), "", comment)
+
+
+def _word(row: Row) -> str:
+    word = row["answer"].strip().replace("_", " ")
+    if word not in _WORDS:
+        message = f"answer: {word[:60]!r} is none of {', '.join(_WORDS)}"
+        raise ValueError(message)
+    return word.replace(" ", "_")
+
+
+def _score(row: Row, touch: str, scale: Scale) -> str:
+    score = row[_SCORE].strip()
+    if not score and not scale.required:
+        return ""
+    if not (score.isascii() and score.isdecimal() and scale.low <= int(score[:_MOST_DIGITS]) <= scale.high):
+        message = f"{_SCORE}: {score[:60]!r} is no whole number from {scale.low} to {scale.high}, as {touch} asks for"
+        raise ValueError(message)
+    return str(int(score))
 
 
 def _act(row: Row) -> tuple[Resolution, ActRow]:

@@ -7,11 +7,13 @@ through the API. `Replay(stack, inputs).run_until(instant)` drives it; `run` is 
 import argparse
 import heapq
 import json
+import logging
+import os
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from html import unescape
 from itertools import count
@@ -20,7 +22,8 @@ from quopri import decodestring
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from chalicelib.journey import budget, clock
+from chalicelib.journey import budget, clock, documents
+from chalicelib.journey.documents import Cadence
 from chalicelib.journey.errors import BadDocument
 from chalicelib.journey.events import journey_of_case
 from chalicelib.journey.invariants import Mailed, World, violations
@@ -32,9 +35,14 @@ from local.inputs import ActRow, AnswerRow, Inputs, Resolution
 from local.progress import Progress
 from local.stack import Stack
 
+log = logging.getLogger(__name__)
 _VIEW = re.compile(r'name="view" value="([0-9a-f]{32})"')
 _LINK = re.compile(r"https?://\S+?(/[apow]/[A-Za-z0-9._-]+)")
 _PATHS = {"case.resolved": "/cases", "case.reopened": "/cases", "purchase.made": "/purchases"}
+#: Kinds of mail whose link leads to a page on which something is asked.
+_ANSWERED = frozenset({"survey", "reminder", "check-in", inputs.PROPOSAL})
+#: Option of the command → the document that it puts in place of the one that ships.
+_DOCUMENTS = {"cadence": "cadence", "playbook": "playbook", "settings": "settings", "staff_directory": "staff"}
 _FIRST_REFUSAL, _CONFLICT = 400, 409
 
 
@@ -60,7 +68,7 @@ class Replay:
         self.refused: Counter[str] = Counter()
         for message in given.messages:
             self._later(message.at, lambda message=message: self._tell(message))  # type: ignore[misc]
-        for case_id, epoch in {_resolution_of(message) for message in given.messages} - {None}:  # type: ignore[misc]
+        for case_id, epoch in {inputs.resolution_of(message) for message in given.messages} - {None}:  # type: ignore[misc]
             self._resolution_of[journey_of_case(inputs.SOURCE, case_id, epoch)] = (case_id, epoch)
 
     def run_until(self, end: datetime, progress: Callable[[datetime], None] | None = None) -> None:
@@ -149,7 +157,9 @@ class Replay:
 
     def _answer_later(self, resolution: Resolution, journey_id: str, touch_id: str, at: datetime, raw: bytes) -> None:
         touch = self.stack.wiring.table.journey(journey_id).value.touch(touch_id)
-        known = (touch.step or touch.kind) if touch else ""
+        if touch is None or touch.kind not in _ANSWERED:
+            return
+        known = touch.step or touch.kind
         rows = self._waiting.get(resolution, [])
         row = next((one for one in rows if one.touch == known), None)
         if row is not None:
@@ -194,11 +204,6 @@ class Replay:
         """Return everything that the invariants judge."""
         with observe.uncounted(self.stack):
             return observe.world(self.stack, self.mailed)
-
-
-def _resolution_of(message: inputs.Told) -> Resolution | None:
-    case_id = message.data.get("case_id")
-    return (case_id, int(message.data.get("epoch") or 1)) if case_id else None
 
 
 def _link(raw: bytes) -> str:
@@ -277,19 +282,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", default="P120D", help="age to which every resolution is followed (default P120D)")
     parser.add_argument("--json", type=Path, required=True, help="where to write the summary")
     parser.add_argument("--ledger", type=Path, help="where to write a JSON line for each touch, sent or not")
+    for option, kind in _DOCUMENTS.items():
+        name = f"--{option.replace('_', '-')}"
+        parser.add_argument(
+            name, type=Path, metavar="FILE", help=f"a {kind} to replay with, instead of the one shipped"
+        )
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay the files; returns 0 when every invariant held, 1 when not, 2 for input that cannot be used."""
     try:
-        given = inputs.read(args.cases, args.answers, args.staff, args.purchases)
+        for path in (args.json, args.ledger):
+            _check_writable(path)
+        put = _documents(args)
+        given = inputs.read(args.cases, args.answers, args.staff, args.purchases, cadence=_cadence(put))
         until = clock.elapsed(args.until)
     except (inputs.BadFile, BadDocument) as error:
-        print(f"replay: {error}", file=sys.stderr)
-        return 2
+        return _give_up(str(error), 2)
     started = time.perf_counter()
-    replay = _replayed(given, until)
-    world = replay.world()
+    try:
+        replay = _replayed(given, until, put)
+        world = replay.world()
+    except Exception as error:  # whoever runs a command is told in a line, not by a traceback
+        log.debug("the replay broke off", exc_info=True)
+        return _give_up(f"broke off: {type(error).__name__}: {' '.join(str(error).split())}", 1)
     result = summary(replay, world, time.perf_counter() - started)
     args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if args.ledger is not None:
@@ -298,9 +314,46 @@ def run(args: argparse.Namespace) -> int:
     return 1 if result["violations"] else 0
 
 
-def _replayed(given: Inputs, until: timedelta) -> Replay:
+def _give_up(why: str, status: int) -> int:
+    print(f"replay: {why}", file=sys.stderr)
+    return status
+
+
+def _check_writable(path: Path | None) -> None:
+    """Raise BadFile for a place where nothing can be written, before an hour's work is lost there."""
+    if path is None:
+        return
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        message = f"{path}: cannot be written"
+        raise inputs.BadFile(message)
+
+
+def _documents(args: argparse.Namespace) -> dict[str, bytes]:
+    """Return the documents to replay with, checked; raises BadFile, naming the file and the field."""
+    return {kind: _document(path, kind) for option, kind in _DOCUMENTS.items() if (path := getattr(args, option))}
+
+
+def _document(path: Path, kind: str) -> bytes:
+    try:
+        raw = path.read_bytes()
+        documents.read(kind, raw)
+    except (OSError, BadDocument, ValueError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"{path}: {why}"
+        raise inputs.BadFile(message) from error
+    return raw
+
+
+def _cadence(put: Mapping[str, bytes]) -> Cadence | None:
+    found = documents.read("cadence", put["cadence"]) if "cadence" in put else None
+    return found if isinstance(found, Cadence) else None
+
+
+def _replayed(given: Inputs, until: timedelta, put: Mapping[str, bytes]) -> Replay:
     first = given.messages[0].at
     stack = Stack(first, lazy=True)
+    for kind, raw in put.items():
+        stack.wiring.documents.put(kind, raw, first, by="replay", activate=True)
     stack.account.calls.clear()
     replay = Replay(stack, given)
     end = given.last_resolution + until

@@ -8,7 +8,7 @@ from chalicelib.journey import clock, documents
 from chalicelib.journey.clock import Calendar
 from chalicelib.journey.documents import Settings
 from chalicelib.store.documents import shipped
-from local.inputs import Inputs, Resolution, Told
+from local.inputs import Inputs, Resolution, Told, distinct
 
 #: Of the people chosen, one in so many are the newest, the newest with a single case, those with a recovery under way.
 _NEWEST, _UNHELD, _UNDER_WAY = 6, 9, 4
@@ -135,7 +135,7 @@ def _person(message: Told) -> str:
 
 
 def _resolution(message: Told) -> Resolution:
-    return message.data["case_id"], int(message.data.get("epoch") or 1)
+    return message.data["case_id"], message.data["epoch"]
 
 
 def _only(given: Inputs, people: set[str], now: datetime) -> Inputs:
@@ -150,6 +150,6 @@ def _only(given: Inputs, people: set[str], now: datetime) -> Inputs:
     return replace(
         given,
         messages=tuple(message for message in given.messages if wanted(message)),
-        cases=len(theirs),
+        cases=distinct(theirs),
         last_resolution=theirs[-1].at,
     )

@@ -13,27 +13,33 @@ from chalicelib.links import Link, Links
 
 #: How long the link in a notice lets its reader work on the recovery.
 _WORK_FOR = timedelta(days=60)
-WORDS = {"exceeds": "exceeds", "meets": "meets", "falls_short": "falls short of", "other": "other idea than"}
+#: The customer's word on a proposal, as their page offers it.
+WORDS = {
+    "exceeds": "It exceeds what I expected",
+    "meets": "It meets what I expected",
+    "falls_short": "It falls short",
+    "other": "I have another idea",
+}
 REASONS = {
     "recovery_opened": "New recovery",
     "recovery_p1": "New recovery, most urgent",
     "answered_again": "The customer wrote again",
-    "proposal_accepted": "Proposal accepted: deliver it",
+    "proposal_accepted": "Proposal accepted, deliver it",
     "proposal_falls_short": "The proposal falls short",
     "proposal_late": "A late word on a proposal",
     "answered_while_reopened": "A bad answer about a case that was reopened",
-    "no_word": "No word on the proposal: carry it out all the same",
+    "no_word": "No word on the proposal, carry it out all the same",
     "due_soon": "Due soon",
     "overdue": "Overdue",
-    "case_reopened": "The case was reopened: this recovery ends",
+    "case_reopened": "The case was reopened, this recovery ends",
     "customer_lost": "A customer was lost",
     "call_back": "The customer asks for a call back",
     "urgent_words": "Urgent words in an answer",
-    "lukewarm": "A lukewarm answer: please look",
-    "suspect_negative": "A bad answer that may not be a person's: please look",
-    "human_try": "Two check-ins unanswered: try once in person",
-    "another_way": "Cannot be reached by mail: settle it another way",
-    "mail_unknown": "Nobody knows whether this mail was sent: please check",
+    "lukewarm": "A lukewarm answer, please look",
+    "suspect_negative": "A bad answer that may not be a person's, please look",
+    "human_try": "Two check-ins unanswered, try once in person",
+    "another_way": "Cannot be reached by mail, settle it another way",
+    "mail_unknown": "Nobody knows whether this mail was sent, please check",
     "never_resolved": "Events came for a case that was never resolved",
 }
 
@@ -121,6 +127,7 @@ class Letters:
         said = [answer for answer in journey.answers if answer.id in recovery.answers]
         return {
             "words": said[-1].words if said else "",
+            "remark": journey.case is not None and journey.case.kind == "remark",
             "owner": rendering.staff(owner_of(recovery, documents)),
             "next_contact_by": next_contact(recovery, person, documents) or "the next working day",
         }
@@ -141,6 +148,14 @@ class Letters:
             "owner": rendering.staff(by),
             "note": "",
             "links": {word: self._links.url(link, r=word) for word in ("exceeds", "meets", "falls_short", "other")},
+        }
+
+    def _update(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+        proposal = journey.recovery.proposal if journey.recovery else None
+        zone = rendering.customer_zone(person, documents)
+        return {
+            "paragraphs": paragraphs(touch.text),
+            "promised_by": rendering.day(proposal.due_at, zone) if proposal else "",
         }
 
     def _thanks(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
@@ -164,7 +179,7 @@ class Letters:
         recovery = journey.recovery
         context = {
             **rendering.frame(brand),
-            "reason": f"{heading}: {recovery.severity}" if recovery else heading,
+            "reason": f"{heading} ({recovery.severity})" if recovery else heading,
             "lines": _lines(notice, journey, person, documents),
             "words": _words_for(notice, journey),
             "action_url": self._links.url(work) if journey.person_id else None,
@@ -194,6 +209,7 @@ _WRITE: dict[str, Any] = {
     "acknowledgement": Letters._acknowledgement,  # noqa: SLF001
     "apology": Letters._apology,  # noqa: SLF001
     "proposal": Letters._proposal,  # noqa: SLF001
+    "update": Letters._update,  # noqa: SLF001
     "thank-you": Letters._thanks,  # noqa: SLF001
 }
 
@@ -225,13 +241,32 @@ def _recovery(journey: Journey, number: int) -> Recovery:
 
 def _words_for(notice: NotifyStaff, journey: Journey) -> str:
     """Return the customer's words that the notice is about: of that answer, else the latest."""
+    if notice.reason in _ON_A_PROPOSAL:
+        return _judged(notice, journey)[1]
     about = [answer for answer in journey.answers if answer.id == notice.about]
     if about:
         return about[-1].words
-    proposal = journey.recovery.proposal if journey.recovery else None
-    if notice.reason == "proposal_falls_short" and proposal:
-        return proposal.words
     return journey.answers[-1].words if journey.answers else ""
+
+
+_ON_A_PROPOSAL = {"proposal_accepted", "proposal_falls_short", "proposal_late"}
+
+
+def _judged(notice: NotifyStaff, journey: Journey) -> tuple[str, str]:
+    """Return the word on a proposal that a notice is about, and the words beside it."""
+    told: list[tuple[datetime, str, str]] = []
+    for recovery in journey.recoveries:
+        for proposal in recovery.proposals:
+            if str(proposal.number) != notice.about:
+                continue
+            if notice.reason == "proposal_late":
+                told += proposal.revisions
+            elif proposal.word and proposal.answered_at:
+                told.append((proposal.answered_at, proposal.word, proposal.words))
+    if not told:
+        return "", ""
+    _, word, words = max(told)
+    return WORDS[word], words
 
 
 def scores(answer: Answer) -> str:
@@ -251,7 +286,10 @@ def _lines(notice: NotifyStaff, journey: Journey, person: Person, documents: Doc
     lines = [{"label": "Customer", "value": name or "name unknown"}]
     if journey.case is not None:
         case = rendering.case(journey)
-        lines.append({"label": "Case", "value": f"{case['reference']}, {case['subject']}"})
+        lines.append({"label": "Case", "value": ", ".join(filter(None, (case["reference"], case["subject"])))})
+    word = _judged(notice, journey)[0] if notice.reason in _ON_A_PROPOSAL else ""
+    if word:
+        lines.append({"label": f"On proposal {notice.about}", "value": word})
     if journey.answers and journey.answers[-1].scores:
         lines.append({"label": "Answer", "value": scores(journey.answers[-1])})
     step = documents.playbook.step(notice.about)

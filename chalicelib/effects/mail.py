@@ -30,6 +30,13 @@ from chalicelib.store.table import Table
 
 _TRIES = 5
 _THROTTLED = {"TooManyRequestsException", "ThrottlingException", "LimitExceededException"}
+#: A fault of the deployment or the account, not of the mail: it was not sent, and goes when the fault is mended. Its
+#: alarm is the age of what is owed; giving such mail up would quietly end every journey that comes by.
+_NOT_NOW = {
+    *("AccessDeniedException", "AccessDenied", "UnrecognizedClientException", "InvalidClientTokenId"),
+    *("ExpiredTokenException", "ExpiredToken", "SendingPausedException", "AccountSuspendedException"),
+    *("MailFromDomainNotVerifiedException", "NotFoundException"),
+}
 _RETRY_THROTTLED_AFTER = timedelta(minutes=1)
 _TOO_MANY, _FIRST_SERVER_ERROR = 429, 500
 #: Takes an event down the road; with the effect that the event settles.
@@ -71,10 +78,10 @@ class MailService:
 
 
 def _sorted(error: ClientError) -> Exception:
-    """Sort an error of the service: a 4xx is a known no, anything else is unknown."""
+    """Sort an error of the service: a 4xx is a known no, to this mail or for now; anything else is unknown."""
     code = error.response["Error"]["Code"]
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _FIRST_SERVER_ERROR))
-    if code in _THROTTLED or status == _TOO_MANY:
+    if code in _THROTTLED | _NOT_NOW or status == _TOO_MANY:
         return MailThrottled(code)
     return MailUnknown(code) if status >= _FIRST_SERVER_ERROR else MailRefused(code)
 
@@ -167,9 +174,7 @@ class Mailer:
         now = self._now()
         effect = SendMail(key=owed.effect.key, journey_id=journey.value.id, touch_id=touch.id)
         try:
-            wire = self._written(
-                lambda: self._letters.to_customer(touch, journey.value, person.value, documents, now)
-            )
+            wire = self._written(lambda: self._letters.to_customer(touch, journey.value, person.value, documents, now))
         except _Unwritable as error:
             self._handle(self._not_sent(effect, "refused"), owed)
             if error.is_bug:
@@ -226,9 +231,7 @@ class Mailer:
             self._table.settle(owed)
             return
         try:
-            wire = self._written(
-                lambda: self._letters.to_staff(notice, member, journey, person, documents, now)
-            )
+            wire = self._written(lambda: self._letters.to_staff(notice, member, journey, person, documents, now))
         except _Unwritable:
             self._table.settle(owed)
             raise

@@ -118,11 +118,11 @@ def first_name(person: Person) -> str | None:
 
 
 def case(journey: Journey) -> dict[str, str]:
-    """Return how a customer would recognise their case."""
+    """Return how a customer would recognise their case; the subject is empty when nobody gave one."""
     known = journey.case
     if known is None:
-        return {"subject": "your case", "reference": ""}
-    return {"subject": known.subject or known.issue or known.category or "your case", "reference": known.case_id}
+        return {"subject": "", "reference": ""}
+    return {"subject": known.subject or known.issue or known.category, "reference": known.case_id}
 
 
 def options(question: Question, selected: str = "", url: Any = None) -> list[dict[str, Any]]:

@@ -57,7 +57,10 @@ class Api:
 
     def _take(self, request: Any, allowed: tuple[str, ...]) -> Response:
         """Take one signed message: 200 with the journey's id and stage, 202 when it was only kept, or a problem."""
-        return self._signed(request, lambda body: self._hand_in(decode.message(body, self._epochs, allowed)))
+        return self._signed(request, lambda body: self._hand_in(self._read(body, allowed)))
+
+    def _read(self, body: bytes, allowed: tuple[str, ...]) -> Event:
+        return decode.message(body, self._epochs, allowed, self._now())
 
     def _hand_in(self, event: Event) -> Response:
         handled = self._desk.hand_in(event)

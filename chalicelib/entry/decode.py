@@ -5,7 +5,7 @@ A message is ``{"type": …, "data": {…}}``. Bad input is refused with the pat
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
@@ -33,6 +33,12 @@ _MONEY = re.compile(
 _DEBRIEF = re.compile(r"cause:\s*(?P<cause>[^;]+);\s*improvement:\s*(?P<improvement>.+)", re.DOTALL)
 
 
+#: Where a message says when it happened.
+_HAPPENED_AT = ("resolved_at", "reopened_at", "withdrawn_at", "purchased_at", "acted_at", "occurred_at")
+#: Clocks differ by a little.
+_AHEAD = timedelta(minutes=5)
+
+
 class BadInput(Exception):
     """Input that is refused whole. The message names the field by its path, or the position in text that is no JSON."""
 
@@ -40,12 +46,12 @@ class BadInput(Exception):
 class Epochs(Protocol):
     """Numbers the resolutions of cases whose source does not."""
 
-    def resolved(self, source: str, case_id: str, resolved_at: datetime) -> int:
-        """Return the epoch of that resolution."""
+    def resolved(self, source: str, case_id: str, resolved_at: datetime, epoch: int | None = None) -> int:
+        """Return the epoch of that resolution, which is remembered."""
         ...
 
-    def latest(self, source: str, case_id: str) -> int:
-        """Return the newest epoch."""
+    def at(self, source: str, case_id: str, instant: datetime) -> int:
+        """Return the epoch that held at that instant."""
         ...
 
 
@@ -135,7 +141,7 @@ class ActIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journey_id: Annotated[str, msgspec.Meta(pattern=r"^(j[a-z2-7]{26})?\Z")] = ""
     source: OptionalId = ""
     case_id: OptionalId = ""
-    epoch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     act_id: OptionalId = ""
     by: Annotated[str, msgspec.Meta(max_length=40)] = ""
     text: Words = ""
@@ -169,8 +175,8 @@ _bus_event = msgspec.json.Decoder(BusEvent)
 _NO_MESSAGE = (msgspec.DecodeError, ValueError, RecursionError)
 
 
-def message(raw: bytes, epochs: Epochs, allowed: tuple[str, ...] = TYPES) -> Event:
-    """Read one message and return its event; raises BadInput."""
+def message(raw: bytes, epochs: Epochs, allowed: tuple[str, ...] = TYPES, now: datetime | None = None) -> Event:
+    """Read one message and return its event; raises BadInput. With ``now``, nothing may come from the future."""
     check_json(raw)
     try:
         envelope = _message.decode(raw)
@@ -179,10 +185,10 @@ def message(raw: bytes, epochs: Epochs, allowed: tuple[str, ...] = TYPES) -> Eve
     if envelope.type not in allowed:
         why = f"no such type; there are {', '.join(allowed)} - at `$.type`"
         raise BadInput(why)
-    return data(envelope.type, bytes(envelope.data), epochs)
+    return data(envelope.type, bytes(envelope.data), epochs, now)
 
 
-def bus_event(raw: bytes, epochs: Epochs) -> Event:
+def bus_event(raw: bytes, epochs: Epochs, now: datetime | None = None) -> Event:
     """Read one event of the event bus, which carries a message in ``detail-type`` and ``detail``; raises BadInput."""
     check_json(raw)
     try:
@@ -192,10 +198,10 @@ def bus_event(raw: bytes, epochs: Epochs) -> Event:
     if envelope.type not in TYPES:
         why = f"no such type; there are {', '.join(TYPES)} - at `$.detail-type`"
         raise BadInput(why)
-    return data(envelope.type, bytes(envelope.detail), epochs)
+    return data(envelope.type, bytes(envelope.detail), epochs, now)
 
 
-def data(kind: str, raw: bytes, epochs: Epochs) -> Event:
+def data(kind: str, raw: bytes, epochs: Epochs, now: datetime | None = None) -> Event:
     """Read the data of one message of that type; raises BadInput with the path of the field."""
     shape, build = _FORMS[kind]
     try:
@@ -204,6 +210,7 @@ def data(kind: str, raw: bytes, epochs: Epochs) -> Event:
         raise BadInput(str(error).replace("`$", "`$.data")) from error
     except _NO_MESSAGE as error:
         raise BadInput(str(error)) from error
+    _check_past(given, now)
     event: Event = build(given, epochs)
     return event
 
@@ -244,19 +251,18 @@ def _instant(at: datetime, field: str) -> datetime:
 
 
 def _customer(given: CustomerIn) -> Customer:
-    if not given.customer_id and not given.email:
+    customer_id, email = given.customer_id.strip(), _address(given.email.strip())
+    if not customer_id and not email:
         raise _refuse("a customer is known by customer_id or by email", "customer")
-    if given.email and not _EMAIL.fullmatch(given.email):
-        raise _refuse("not a mail address", "customer.email")
     if given.time_zone:
         try:
             clock.zone(given.time_zone)
         except ValueError as error:
             raise _refuse(str(error), "customer.time_zone") from error
     return Customer(
-        person_id=events.person_id_of(given.customer_id, given.email),
-        customer_id=given.customer_id,
-        email=given.email,
+        person_id=events.person_id_of(customer_id, email),
+        customer_id=customer_id,
+        email=email,
         first_name=given.first_name.strip(),
         last_name=given.last_name.strip(),
         locale=given.locale,
@@ -264,11 +270,33 @@ def _customer(given: CustomerIn) -> Customer:
     )
 
 
+def _address(email: str) -> str:
+    """Return an address that mail can carry, its domain in ASCII (IDNA); empty stays empty."""
+    if not email:
+        return ""
+    local, _, domain = email.rpartition("@")
+    dots = local.startswith(".") or local.endswith(".") or ".." in local
+    if not _EMAIL.fullmatch(email) or not local.isascii() or dots:
+        raise _refuse("not a mail address", "customer.email")
+    try:
+        return f"{local}@{domain.encode('idna').decode()}"
+    except UnicodeError as error:
+        raise _refuse("not a mail address", "customer.email") from error
+
+
+def _check_past(given: Any, now: datetime | None) -> None:
+    """Refuse what claims to come from the future: it would be decided for a time that nobody knows yet."""
+    for field in _HAPPENED_AT:
+        at = getattr(given, field, None)
+        if now is not None and at is not None and at.tzinfo is not None and at > now + _AHEAD:
+            raise _refuse("this time is still to come", field)
+
+
 def _resolved(given: CaseResolvedIn, epochs: Epochs) -> Event:
     resolved_at = _instant(given.resolved_at, "resolved_at")
     opened_at = _instant(given.opened_at, "opened_at") if given.opened_at else None
     customer = _customer(given.customer)
-    epoch = given.epoch or epochs.resolved(given.source, given.case_id, resolved_at)
+    epoch = epochs.resolved(given.source, given.case_id, resolved_at, given.epoch)
     case = Case(
         source=given.source,
         case_id=given.case_id,
@@ -295,14 +323,14 @@ def _resolved(given: CaseResolvedIn, epochs: Epochs) -> Event:
 
 def _reopened(given: CaseReopenedIn, epochs: Epochs) -> Event:
     at = _instant(given.reopened_at, "reopened_at")
-    epoch = given.epoch or epochs.latest(given.source, given.case_id)
+    epoch = given.epoch or epochs.at(given.source, given.case_id, at)
     journey = events.journey_of_case(given.source, given.case_id, epoch)
     return events.CaseReopened(event_id=f"reopened/{epoch}", occurred_at=at, journey_id=journey)
 
 
 def _withdrawn(given: CaseWithdrawnIn, epochs: Epochs) -> Event:
     at = _instant(given.withdrawn_at, "withdrawn_at")
-    epoch = given.epoch or epochs.latest(given.source, given.case_id)
+    epoch = given.epoch or epochs.at(given.source, given.case_id, at)
     journey = events.journey_of_case(given.source, given.case_id, epoch)
     return events.CaseWithdrawn(event_id=f"withdrawn/{epoch}", occurred_at=at, journey_id=journey, reason=given.reason)
 
@@ -346,22 +374,28 @@ def _failure(given: FailureIn, epochs: Epochs) -> Event:
 
 
 def _act(given: ActIn, epochs: Epochs) -> Event:
-    del epochs
     at = _instant(given.acted_at, "acted_at")
+    due = _instant(given.due, "due") if given.due else None
     if not given.journey_id and not (given.source and given.case_id):
         raise _refuse("name the journey by journey_id, or by source and case_id", "journey_id")
-    journey = given.journey_id or events.journey_of_case(given.source, given.case_id, given.epoch)
-    name = given.act_id or events.stable_id("", given.act, at.isoformat(), given.by, given.text, given.detail)
+    if given.amount is not None and not given.currency:
+        raise _refuse("an amount needs its currency", "currency")
+    particulars = _particulars(given)
     return events.StaffActed(
-        event_id=f"acted/{name}",
+        event_id=f"acted/{given.act_id or events.stable_id('', msgspec.json.encode(given).decode())}",
         occurred_at=at,
-        journey_id=journey,
+        journey_id=given.journey_id or _journey_at(given, at, epochs),
         act=given.act,
         by=given.by,
-        due=_instant(given.due, "due") if given.due else None,
+        due=due,
         kept=given.kept,
-        **_particulars(given),
+        **particulars,
     )
+
+
+def _journey_at(given: ActIn, at: datetime, epochs: Epochs) -> str:
+    epoch = given.epoch or epochs.at(given.source, given.case_id, at)
+    return events.journey_of_case(given.source, given.case_id, epoch)
 
 
 def _particulars(given: ActIn) -> dict[str, Any]:

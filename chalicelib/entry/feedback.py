@@ -21,6 +21,7 @@ class _Mail(msgspec.Struct, frozen=True):
     timestamp: datetime
     message_id: Annotated[str, msgspec.Meta(max_length=200)] = msgspec.field(name="messageId")
     tags: Tags = {}
+    destination: tuple[str, ...] = ()
 
 
 class _Bounce(msgspec.Struct, frozen=True):
@@ -90,6 +91,7 @@ def _run(event: Event, worker: Worker) -> None:
 def _event(detail: _Detail, journey_id: str, touch_id: str) -> Event | None:
     """Return the fact, or None for news that changes nothing (a click, an open: we ask for neither)."""
     about: dict[str, Any] = {"journey_id": journey_id, "touch_id": touch_id}
+    email = next(iter(detail.mail.destination), "")
     if detail.event_type == "Send":
         at = detail.mail.timestamp
         return events.MailSent(event_id=f"sent/{touch_id}", occurred_at=at, message_id=detail.mail.message_id, **about)
@@ -99,10 +101,12 @@ def _event(detail: _Detail, journey_id: str, touch_id: str) -> Event | None:
     if detail.event_type == "Bounce" and detail.bounce is not None:
         permanent = detail.bounce.bounce_type == "Permanent"
         name = f"bounced/{touch_id}/{'permanent' if permanent else detail.bounce.timestamp.isoformat()}"
-        return events.MailBounced(event_id=name, occurred_at=detail.bounce.timestamp, permanent=permanent, **about)
+        return events.MailBounced(
+            event_id=name, occurred_at=detail.bounce.timestamp, permanent=permanent, email=email, **about
+        )
     if detail.event_type == "Complaint" and detail.complaint is not None:
         at = detail.complaint.timestamp
-        return events.MailComplained(event_id=f"complained/{touch_id}", occurred_at=at, **about)
+        return events.MailComplained(event_id=f"complained/{touch_id}", occurred_at=at, email=email, **about)
     if detail.event_type == "Reject":
         at = detail.mail.timestamp
         return events.MailNotSent(event_id=f"rejected/{touch_id}", occurred_at=at, reason="refused", **about)

@@ -22,12 +22,10 @@ from chalicelib.pipeline import Handled, Pipeline
 _VIEW = re.compile(r"[0-9a-f]{32}")
 _RATING = re.compile(r"[0-9]{1,2}")
 _WORDS = 8_000
-_CHOICES = {
-    "exceeds": "It exceeds what I expected",
-    "meets": "It meets what I expected",
-    "falls_short": "It falls short",
-    "other": "I have another idea",
-}
+_TOO_LONG = (
+    "This is longer than the 8,000 characters that we can take at once. Please send the rest in a reply to our mail."
+)
+_A_PERSON_READS = "A person reads what you wrote, and will be in touch with you."
 _SCOPES = {
     "asks": ("No more questions or news", "We still answer you, and finish what is open."),
     "everything": ("No mail at all", "Should something be open, a person will reach you another way."),
@@ -81,28 +79,32 @@ class Pages:
             if asked is None:
                 return None
             missing = [question for question in asked if question.required and _score(question.measure, fields) is None]
-            if missing:
+            if missing or _too_long(fields, "words"):
                 return self._answer_page(visit, asked, fields, view, missing=missing)
             event = self._answer(visit.link, fields, view, [question.measure for question in asked])
-            return self._hand_in(event, fields, lambda handled: _thanks(handled, view))
+            return self._hand_in(event, fields, lambda handled: _thanks(handled, event.answer_id))
 
         def keep(link: Link) -> Response:
             """Nobody can say now what was asked: what stands on a scale is kept, and weighed by the worker."""
             event = self._answer(link, fields, view, SCALES)
-            return self._keep(event, fields) if event.scores else self._sorry(fields)
+            sound = event.scores and not _too_long(fields, "words")
+            return self._keep(event, fields) if sound else self._sorry(fields)
 
         return self._open(token, "answer", take, keep)
 
     def _answer(self, link: Link, fields: dict[str, str], view: str, measures: Iterable[str]) -> AnswerGiven:
+        call_back = fields.get("call_back") == "yes"
+        rated = (f"{measure}={_score(measure, fields)}" for measure in SCALES)
+        name = _identity(view, *rated, _written(fields, "words"), str(call_back))
         return AnswerGiven(
-            event_id=f"answer/{view}",
+            event_id=f"answer/{name}",
             occurred_at=self._now(),
             journey_id=link.journey_id,
-            answer_id=view,
+            answer_id=name,
             touch_id=link.subject,
             scores={measure: score for measure in measures if (score := _score(measure, fields)) is not None},
-            words=fields.get("words", "").strip()[:_WORDS],
-            call_back=fields.get("call_back") == "yes",
+            words=_written(fields, "words"),
+            call_back=call_back,
         )
 
     def _answer_page(
@@ -116,7 +118,7 @@ class Pages:
         context = _answering(visit, asked, fields, missing)
         opt_out = self._links.token(Link("opt_out", visit.journey.id, visit.link.subject))
         context |= {"view": view, "opt_out_url": f"../o/{opt_out}"}
-        return http.page("answer", visit.documents.settings.brand, context, status=422 if missing else 200)
+        return http.page("answer", visit.documents.settings.brand, context, status=422 if context["errors"] else 200)
 
     # -- the proposal ------------------------------------------------------------------------------------
 
@@ -140,26 +142,30 @@ class Pages:
             if found is None:
                 return None
             if word not in get_args(Word):
-                return _proposal_page(visit, found, fields, view, errors=["Please choose one of the four."])
+                return _proposal_page(visit, found, fields, view, error="Please choose one of the four.")
+            if _too_long(fields, "comment"):
+                return _proposal_page(visit, found, fields, view)
             event = self._word(visit.link, fields, view)
-            return self._hand_in(event, fields, lambda handled: _proposal_thanks(handled, word))
+            return self._hand_in(event, fields, lambda handled: _proposal_thanks(handled, event))
 
         def keep(link: Link) -> Response:
-            return self._keep(self._word(link, fields, view), fields) if word in get_args(Word) else self._sorry(fields)
+            sound = word in get_args(Word) and not _too_long(fields, "comment")
+            return self._keep(self._word(link, fields, view), fields) if sound else self._sorry(fields)
 
         return self._open(token, "proposal", take, keep)
 
     def _word(self, link: Link, fields: dict[str, str], view: str) -> ProposalAnswered:
         recovery, _, number = link.subject.partition(".")
+        name = _identity(view, fields["choice"], _written(fields, "comment"))
         return ProposalAnswered(
-            event_id=f"answer/{view}",
+            event_id=f"answer/{name}",
             occurred_at=self._now(),
             journey_id=link.journey_id,
-            answer_id=view,
+            answer_id=name,
             recovery=int(recovery),
             proposal=int(number),
             word=fields["choice"],  # type: ignore[arg-type]  # the caller has looked
-            words=fields.get("comment", "").strip()[:_WORDS],
+            words=_written(fields, "comment"),
         )
 
     # -- opting out --------------------------------------------------------------------------------------
@@ -181,9 +187,14 @@ class Pages:
             return OptedOut(event_id=name, occurred_at=self._now(), journey_id=link.journey_id, scope=scope)
 
         def take(visit: Visit) -> Response:
-            done = {"done": True, "done_message": _DONE[scope], "scope_options": [], "view": ""}
             brand = visit.documents.settings.brand
-            return self._hand_in(event(visit.link), fields, lambda _: http.page("opt_out", brand, done))
+
+            def done(handled: Handled) -> Response:
+                message = _DONE[_held(handled.person or visit.person, scope)]
+                context = {"done": True, "done_message": message, "scope_options": [], "view": ""}
+                return http.page("opt_out", brand, context)
+
+            return self._hand_in(event(visit.link), fields, done)
 
         return self._open(token, "opt_out", take, lambda link: self._keep(event(link), fields))
 
@@ -284,6 +295,27 @@ def _view(fields: dict[str, str], token: str) -> str:
     return sha256(said.encode()).hexdigest()[:32]
 
 
+def _identity(view: str, *said: str) -> str:
+    """Name what was said on one view of a page: said again it is the same fact, changed it is another."""
+    return sha256("\x1f".join((view, *said)).encode()).hexdigest()[:32]
+
+
+def _written(fields: dict[str, str], name: str) -> str:
+    """Return what somebody wrote in a field; browsers count a line break as one character and send it as two."""
+    return fields.get(name, "").replace("\r\n", "\n").strip()
+
+
+def _too_long(fields: dict[str, str], name: str) -> bool:
+    return len(_written(fields, name)) > _WORDS
+
+
+def _held(person: Person, scope: Scope) -> Scope:
+    """Return what holds after opting out: asking for less does not undo what was asked for before."""
+    if person.no_mail_since is not None:
+        return "everything"
+    return "asks" if person.no_asks_since is not None else scope
+
+
 def _asked(visit: Visit) -> tuple[Question, ...] | None:
     """Return the questions behind a link, by the cadence that the journey pinned."""
     touch = visit.journey.touch(visit.link.subject)
@@ -307,7 +339,9 @@ def _answering(
 ) -> dict[str, Any]:
     """Return what the answer page shows: the questions with what was chosen or written so far."""
     touch = visit.journey.touch(visit.link.subject)
-    errors = {question.measure: f"Please choose: {question.text}" for question in missing}
+    errors: dict[str, str] = {question.measure: f"Please choose: {question.text}" for question in missing}
+    if _too_long(fields, "words"):
+        errors["words"] = _TOO_LONG
     questions = [
         {
             "name": q.measure,
@@ -321,7 +355,7 @@ def _answering(
         }
         for q in asked
     ]
-    questions.append(_open_question(fields))
+    questions.append(_open_question(fields, errors.get("words")))
     if touch is not None and touch.kind == "survey":
         questions.append(_call_back(fields))
     return {
@@ -342,7 +376,7 @@ def _intro(visit: Visit, touch: Touch | None) -> str:
     return step.opening if step else "It takes under a minute. Nothing is recorded until you press Send."
 
 
-def _open_question(fields: dict[str, str]) -> dict[str, Any]:
+def _open_question(fields: dict[str, str], error: str | None) -> dict[str, Any]:
     return {
         "name": "words",
         "text": "What would you like to tell us?",
@@ -351,7 +385,7 @@ def _open_question(fields: dict[str, str]) -> dict[str, Any]:
         "value": fields.get("words", ""),
         "required": False,
         "hint": "If something went wrong: what happened, and what did it cost you? You can leave this empty.",
-        "error": None,
+        "error": error,
     }
 
 
@@ -408,9 +442,11 @@ def _proposal_page(
     proposed: tuple[Recovery, int],
     fields: dict[str, str],
     view: str,
-    errors: list[str] | None = None,
+    error: str | None = None,
 ) -> Response:
     recovery, number = proposed
+    comment_error = _TOO_LONG if _too_long(fields, "comment") else None
+    errors = [text for text in (error, comment_error) if text]
     proposal = recovery.proposals[number - 1]
     zone = rendering.customer_zone(visit.person, visit.documents)
     chosen = fields.get("choice", "")
@@ -421,18 +457,41 @@ def _proposal_page(
         "action_text": proposal.action,
         "promised_by": rendering.day(proposal.due_at, zone),
         "note": "",
-        "options": [{"value": word, "label": text, "selected": word == chosen} for word, text in _CHOICES.items()],
+        "options": [{"value": word, "label": text, "selected": word == chosen} for word, text in letters.WORDS.items()],
         "comment_value": fields.get("comment", ""),
-        "errors": errors or [],
+        "errors": errors,
+        "choice_error": error,
+        "comment_error": comment_error,
         "view": view,
-        "closed_message": None,
+        "closed_message": _closed_message(recovery, number),
     }
     return http.page("proposal", visit.documents.settings.brand, context, status=422 if errors else 200)
 
 
-def _proposal_thanks(handled: Handled, word: str) -> Response:
-    accepted = word in {"exceeds", "meets"}
-    message = "We now carry it out." if accepted else "Your answer goes to the person who looks after this, now."
+def _closed_message(recovery: Recovery, number: int) -> str | None:
+    """Return what has happened since a proposal was made, or None while it waits for the customer's word."""
+    if not recovery.is_open:
+        return "This has been closed. Your words still reach a person."
+    if recovery.proposal is not None and recovery.proposal.number != number:
+        return (
+            "We have since made you a better proposal: it is in our latest mail. Your words here still reach a person."
+        )
+    if recovery.proposals[number - 1].accepted:
+        return "You have accepted this; thank you. If something has changed, your words still reach a person."
+    return None
+
+
+def _proposal_thanks(handled: Handled, event: ProposalAnswered) -> Response:
+    """Thank, and say what comes of it: by what holds now, not by what the form said."""
+    recoveries = handled.journey.recoveries if handled.journey else ()
+    recovery = next((one for one in recoveries if one.number == event.recovery and one.is_open), None)
+    proposal = recovery.proposal if recovery else None
+    message = _A_PERSON_READS
+    if recovery is not None and proposal is not None and proposal.number == event.proposal:
+        if event.word not in {"exceeds", "meets"}:
+            message = "Your answer goes to the person who looks after this, now."
+        elif proposal.accepted and recovery.when("deliver") is None:
+            message = "We now carry it out."
     context = {
         "first_name": rendering.first_name(handled.person) if handled.person else None,
         "negative": False,

@@ -49,7 +49,7 @@ class Consumer:
         try:
             told = json.loads(body)
             if isinstance(told, dict) and "detail-type" in told:
-                return decode.bus_event(body.encode(), self._epochs)
+                return decode.bus_event(body.encode(), self._epochs, self._now())
             return events.load(body)
         except (ValueError, RecursionError, msgspec.DecodeError) as error:
             message = f"neither an event of ours nor of the bus: {error}"

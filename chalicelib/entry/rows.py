@@ -163,14 +163,14 @@ def _yes_or_no(text: str) -> bool:
 class _NoEpochs:
     """Numbers nothing: a message is only looked at here, and nobody else hears of it."""
 
-    def resolved(self, source: str, case_id: str, resolved_at: datetime) -> int:
+    def resolved(self, source: str, case_id: str, resolved_at: datetime, epoch: int | None = None) -> int:
         """Return any epoch."""
         del source, case_id, resolved_at
-        return 1
+        return epoch or 1
 
-    def latest(self, source: str, case_id: str) -> int:
+    def at(self, source: str, case_id: str, instant: datetime) -> int:
         """Return any epoch."""
-        del source, case_id
+        del source, case_id, instant
         return 1
 
 

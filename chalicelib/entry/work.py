@@ -3,7 +3,8 @@
 The link is bound to the journey and to the member of staff, and expires. The console will take this over.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time
 from secrets import token_hex
 from typing import Any, get_args
@@ -19,7 +20,7 @@ from chalicelib.journey import clock, playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.documents import Act, StaffMember
 from chalicelib.journey.errors import ActRefused
-from chalicelib.journey.events import StaffActed
+from chalicelib.journey.events import AlarmRang, StaffActed
 from chalicelib.journey.state import Journey, Recovery
 from chalicelib.links import BadLink, Links
 from chalicelib.store.table import Fact
@@ -33,6 +34,41 @@ _SAYS = {
     "debrief": "The debrief is kept.",
     "close": "Closed.",
 }
+_ACTED = {
+    "take": "Taken",
+    "apologise": "Apologised",
+    "propose": "Proposed",
+    "deliver": "Delivered",
+    "thank": "Thanked",
+    "debrief": "Debriefed",
+    "close": "Closed",
+}
+#: What is wrong with a field, as a person would put it.
+_WRONG = {
+    "amount": "An amount is written like 25.00.",
+    "currency": "A currency is three letters, like USD.",
+    "redress": "Please choose what it is: restitution or goodwill.",
+    "due": "The day is written as year-month-day.",
+    "text": "Please write at most 8,000 characters.",
+    "cause": "Please write at most 8,000 characters.",
+    "improvement": "Please write at most 8,000 characters.",
+}
+_PATH = re.compile(r"`\$\.(?:data\.)?(\w+)")
+_SIGNS = re.compile(r"[\s$€£¥']")
+_PLAIN = re.compile(r"(?P<whole>[0-9]{1,9})(?:[.,](?P<cents>[0-9]{1,2}))?")
+_GROUPED = (
+    re.compile(r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+)(?:\.(?P<cents>[0-9]{1,2}))?"),
+    re.compile(r"(?P<whole>[0-9]{1,3}(?:\.[0-9]{3})+)(?:,(?P<cents>[0-9]{1,2}))?"),
+)
+
+
+class WrongField(BadInput):
+    """What is wrong with one field of a form, in a plain sentence."""
+
+    def __init__(self, field: str) -> None:
+        """Keep which field it is."""
+        super().__init__(_WRONG.get(field, "That form was not ours."))
+        self.field = field
 
 
 class Work:
@@ -64,9 +100,10 @@ class Work:
         try:
             handled = self._desk.hand_in(self._event(fields, visit.journey, member))
         except ActRefused as error:
-            return self._page(visit, member, errors=[error.explanation], status=409)
+            return self._page(visit, member, errors=[error.explanation], typed=fields, status=409)
         except BadInput as error:
-            return self._page(visit, member, errors=[str(error).split(" - at ")[0]], status=422)
+            wrong = {error.field: str(error)} if isinstance(error, WrongField) else {}
+            return self._page(visit, member, errors=[str(error)], typed=fields, wrong=wrong, status=422)
         if handled is None:
             return http.page("received", visit.documents.settings.brand, {}, status=202)
         return self._page(*self._again(token, visit, member), notice=_SAYS.get(fields.get("act", ""), ""))
@@ -101,12 +138,20 @@ class Work:
         told |= {"journey_id": journey.id, "by": member.id, "acted_at": self._now().isoformat()}
         told["act_id"] = fields.get("view", "") or token_hex(16)
         if fields.get("amount", "").strip():
-            told["amount"] = fields["amount"].strip()
+            told["amount"] = _amount(fields["amount"])
+        if "currency" in told:
+            told["currency"] = told["currency"].upper()
         if fields.get("due"):
             told["due"] = self._end_of_day(fields["due"], member).isoformat()
         if fields.get("kept") == "no":
             told["kept"] = False
-        event = data("staff.acted", msgspec.json.encode(told), self._epochs)
+        try:
+            event = data("staff.acted", msgspec.json.encode(told), self._epochs)
+        except BadInput as error:
+            path = _PATH.search(str(error))
+            if path is None:
+                raise
+            raise WrongField(path[1]) from error
         assert isinstance(event, StaffActed)  # noqa: S101 - the form of that type
         return event
 
@@ -116,8 +161,7 @@ class Work:
         try:
             date = datetime.strptime(day, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone until the next line
         except ValueError as error:
-            message = "The day is written as year-month-day."
-            raise BadInput(message) from error
+            raise WrongField("due") from error
         return datetime.combine(date, calendar.hours.end or time(17), tzinfo=clock.zone(calendar.zone))
 
     def _documents(self) -> Any:
@@ -139,6 +183,8 @@ class Work:
         *,
         notice: str | None = None,
         errors: Sequence[str] = (),
+        typed: Mapping[str, str] | None = None,
+        wrong: Mapping[str, str] | None = None,
         status: int = 200,
     ) -> Response:
         facts = self._desk.pipeline.table.facts(f"J#{visit.journey.id}")
@@ -152,13 +198,22 @@ class Work:
             "answers": _answers(visit.journey, zone),
             "steps": _steps(visit, recovery, zone, self._now()),
             "timeline": [{"at": _short(fact.at, zone), "text": describe(fact, visit)} for fact in facts],
-            "forms": _forms(visit, recovery),
+            "forms": _forms(visit, recovery, typed or {}, wrong or {}),
             "notice": notice,
             "errors": list(errors),
             "view": token_hex(16),
             "action": "",
         }
         return http.page("recovery", visit.documents.settings.brand, context, status=status)
+
+
+def _amount(typed: str) -> str:
+    """Return an amount as the ledger writes it: ``$25``, ``25,00`` and ``1,250.00`` are amounts too."""
+    plain = _SIGNS.sub("", typed)
+    found = next((match for form in (_PLAIN, *_GROUPED) if (match := form.fullmatch(plain))), None)
+    if found is None:
+        raise WrongField("amount")
+    return f"{int(re.sub('[.,]', '', found['whole']))}.{found['cents'] or '':0<2}"
 
 
 def _short(instant: datetime, zone: str) -> str:
@@ -196,14 +251,25 @@ def _customer(visit: pages.Visit) -> dict[str, str]:
 
 
 def _answers(journey: Journey, zone: str) -> list[dict[str, str]]:
-    return [
-        {
-            "at": _short(answer.at, zone),
-            "what": f"{answer.touch_id}{' (revision)' if answer.revision else ''}",
-            "score_text": letters.scores(answer),
-            "words": answer.words,
-        }
+    """Return all that the customer said, to questions and to proposals, oldest first."""
+    said = [
+        (
+            answer.at,
+            f"{answer.touch_id}{' (revision)' if answer.revision else ''}",
+            letters.scores(answer),
+            answer.words,
+        )
         for answer in journey.answers
+    ]
+    for recovery in journey.recoveries:
+        for proposal in recovery.proposals:
+            what = f"proposal {proposal.number} of recovery {recovery.number}"
+            if proposal.word and proposal.answered_at:
+                said.append((proposal.answered_at, what, letters.WORDS[proposal.word], proposal.words))
+            said += [(at, f"{what}, later", letters.WORDS[word], words) for at, word, words in proposal.revisions]
+    return [
+        {"at": _short(at, zone), "what": what, "score_text": score, "words": words}
+        for at, what, score, words in sorted(said, key=lambda one: one[0])
     ]
 
 
@@ -260,25 +326,43 @@ _FIELDS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def _forms(visit: pages.Visit, recovery: Recovery | None) -> list[dict[str, Any]]:
-    """Return the form of the step that is next, and of making a better proposal while none is accepted."""
-    if recovery is None or not recovery.is_open:
-        return []
-    step = playbook.current(recovery, visit.documents)
-    acts = [step.act] if step else []
-    if recovery.proposal is not None and not recovery.proposal.accepted and recovery.when("deliver") is None:
-        acts.append("propose")
-    labels = {one.act: one.label for one in visit.documents.playbook.steps}
+def _forms(
+    visit: pages.Visit, recovery: Recovery | None, typed: Mapping[str, str], wrong: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the form of the step that is next, and of making a better proposal while none is accepted.
+
+    What was typed in a form that was refused stands in it again, even if its step is not the next one any more.
+    """
+    labels: dict[str, str] = {one.act: one.label for one in visit.documents.playbook.steps}
+    shown: dict[str, tuple[str, str, bool]] = {}
+    if recovery is not None and recovery.is_open:
+        step = playbook.current(recovery, visit.documents)
+        if step is not None:
+            shown[step.act] = (step.label, step.label, True)
+        if recovery.proposal is not None and not recovery.proposal.accepted and recovery.when("deliver") is None:
+            shown.setdefault("propose", ("Make a better proposal", "Send the new proposal", False))
+    refused = typed.get("act", "")
+    if any(field["kind"] != "select" and typed.get(field["name"], "") for field in _FIELDS.get(refused, [])):
+        label = labels.get(refused, refused.capitalize())
+        shown.setdefault(refused, (label, label, False))
     return [
         {
             "act": act,
-            "label": labels[act] if position == 0 else "Make a better proposal",
+            "label": label,
             "hint": None,
-            "fields": _FIELDS[act],
-            "submit_label": labels[act] if position == 0 else "Send the new proposal",
-            "primary": position == 0,
+            "fields": _filled(_FIELDS[act], typed, wrong) if act == refused else _FIELDS[act],
+            "submit_label": submit,
+            "primary": primary,
+            "open": act == refused,
         }
-        for position, act in enumerate(acts)
+        for act, (label, submit, primary) in shown.items()
+    ]
+
+
+def _filled(fields: list[dict[str, Any]], typed: Mapping[str, str], wrong: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {**field, "value": typed.get(field["name"], field["value"]), "error": wrong.get(field["name"])}
+        for field in fields
     ]
 
 
@@ -289,7 +373,10 @@ def describe(fact: Fact, visit: pages.Visit) -> str:
     touch = visit.journey.touch(getattr(event, "touch_id", ""))
     what = touch.kind if touch else ""
     if isinstance(event, StaffActed):
-        return f"{event.act} by {event.by or 'the owner'}"
+        by = visit.documents.staff.member(event.by)
+        return f"{_ACTED[event.act]} by {by.name if by else event.by or 'the owner'}"
+    if isinstance(event, AlarmRang):
+        return "Time passed: what was due was looked at"
     reason = getattr(event, "reason", "")
     explained = REASONS.get(reason, reason)
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

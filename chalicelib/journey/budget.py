@@ -41,7 +41,7 @@ REASONS = {
     "purchase_seen": "The customer had already come back and bought.",
     "two_unanswered": "Two check-ins stayed unanswered: a person tries once, then only purchases are watched.",
     "relapse": "A bad answer opened a recovery before it was due.",
-    "refused": "The mail service refused the mail.",
+    "refused": "The mail could not be written, or the mail service refused it.",
     "unknown_outcome": "The mail service never said whether it was sent; a person was told.",
 }
 

@@ -413,6 +413,8 @@ def _check_playbook(playbook: Playbook) -> None:
         _refuse("$.steps", "an act stands twice")
     if acts[:1] != ["take"] or acts[-1:] != ["close"]:
         _refuse("$.steps", "the first act is take and the last is close")
+    if "deliver" not in acts or "propose" not in acts[: acts.index("deliver")]:
+        _refuse("$.steps", "between them stand propose and then deliver: the check-ins count from the delivery")
     for i, step in enumerate(playbook.steps):
         for severity in ("P1", "P2", "P3"):
             _duration(f"$.steps[{i}].target.{severity}", getattr(step.target, severity), elapsed=False)

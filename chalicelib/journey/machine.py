@@ -23,6 +23,14 @@ CALM = (Stage.WAITING, Stage.ASKED, Stage.CHECKING_IN)
 OPEN = (*CALM, Stage.RECOVERING)
 BORN = (*OPEN, *OUTCOMES)
 #: Reasons for which a customer cannot be reached by mail: an owner must find another way.
+#: How a journey ends whose survey could not even be sent, where that says something of the customer.
+_UNASKED = {
+    "opted_out": Stage.OPTED_OUT,
+    "complaint": Stage.OPTED_OUT,
+    "hard_bounce": Stage.UNREACHABLE,
+    "soft_bounce": Stage.UNREACHABLE,
+    "no_address": Stage.UNREACHABLE,
+}
 _UNREACHED = {"no_address", "hard_bounce", "soft_bounce", "complaint", "opted_out", "refused", "unknown_outcome"}
 
 
@@ -257,6 +265,10 @@ def _accept(turn: Turn, answer: Answer) -> None:
     if turn.journey.stage in {Stage.WAITING, Stage.ASKED} and not answer.from_journey:
         turn.change(stage=Stage.CHECKING_IN)
         cadence.plan_track(turn, "after_content_answer", answer.at)
+    if turn.journey.recovery is not None and (answer.words or answer.revision):
+        # A better word while we are still putting it right: the owner should know before the next step.
+        number = turn.journey.recovery.number
+        turn.notify(f"recovery-{number}-again-{answer.id}", turn.owner(), "answered_again", about=answer.id)
     _reassure(turn, answer)
     _confirm(turn)
 
@@ -282,6 +294,7 @@ def _late_answer(turn: Turn) -> None:
     _weigh_answer(turn)
 
 
+@leads_to(Stage.RECOVERING)
 def _carry_answer(turn: Turn) -> None:
     """An answer about a resolution that was undone: kept here, and a bad one goes to the journey that followed.
 
@@ -304,7 +317,8 @@ def _carry_answer(turn: Turn) -> None:
         _look_at_suspect(turn, answer)
     if not answer.counts or not answer.negative or case is None:
         return
-    turn.notify_rank(f"carried-{answer.id}", "lead", "answered_while_reopened", about=answer.id)
+    if not event.from_journey:
+        turn.notify_rank(f"carried-{answer.id}", "lead", "answered_while_reopened", about=answer.id)
     successor = e.journey_of_case(case.source, case.case_id, case.epoch + 1)
     origin = event.from_journey or turn.journey.id
     turn.tell(replace(event, journey_id=successor, from_journey=origin, event_id=f"{event.event_id}/{case.epoch + 1}"))
@@ -327,6 +341,7 @@ def _act(turn: Turn) -> None:
 
 
 @leads_to(Stage.UNKNOWN, of=CALM)
+@leads_to(Stage.OPTED_OUT, Stage.UNREACHABLE, of=(Stage.WAITING,))
 @leads_to(Stage.LOST, of=(Stage.RECOVERING,))
 def _ring(turn: Turn) -> None:
     """Do what has fallen due. An early or stale alarm changes nothing."""
@@ -350,7 +365,9 @@ def _close_asking(turn: Turn) -> None:
     if journey.stage not in {Stage.WAITING, Stage.ASKED} or survey is None:
         return
     if survey.status == "not sent":
-        _end_unknown(turn, f"survey not sent ({survey.reason}) on {turn.now:%Y-%m-%d}")
+        fact = f"survey not sent ({survey.reason}) on {turn.now:%Y-%m-%d}"
+        outcome = _UNASKED.get(survey.reason)
+        turn.end(outcome, fact) if outcome else _end_unknown(turn, fact)
     elif survey.answerable_until is not None and survey.answerable_until <= turn.now and not survey.answered_at:
         _end_unknown(turn, f"survey of {survey.sent_at:%Y-%m-%d} unanswered until {survey.answerable_until:%Y-%m-%d}")
 
@@ -472,6 +489,7 @@ def _deferred(turn: Turn) -> None:
 
 
 @leads_to(Stage.UNKNOWN, of=(Stage.WAITING, Stage.ASKED))
+@leads_to(Stage.OPTED_OUT, Stage.UNREACHABLE, of=(Stage.WAITING,))
 def _not_sent(turn: Turn) -> None:
     """Keep the reason, give the budget back, and find another way where something is owed to the customer."""
     event = turn.event
@@ -609,6 +627,7 @@ def _withdraw(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.CaseWithdrawn)  # noqa: S101 - the table gives no other
     turn.drop_planned("case_withdrawn")
+    turn.change(withdrawn=True)
     turn.end(Stage.SUPERSEDED, f"case withdrawn ({event.reason}) on {turn.now:%Y-%m-%d}")
 
 

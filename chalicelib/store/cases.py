@@ -13,7 +13,7 @@ _TRIES = 8
 
 
 class CaseEpochs:
-    """The epochs of each case, by the instant of its resolution."""
+    """The epochs of each case, with the instant of each resolution: numbered here, or by the source itself."""
 
     def __init__(self, client: Any, table: str, boundary: Boundary = straight) -> None:
         """Keep the client and the table's name."""
@@ -21,35 +21,48 @@ class CaseEpochs:
         self._table = table
         self._boundary = boundary
 
-    def resolved(self, source: str, case_id: str, resolved_at: datetime) -> int:
-        """Return the epoch of the resolution at that instant: its own if it was seen before, else the next."""
+    def resolved(self, source: str, case_id: str, resolved_at: datetime, epoch: int | None = None) -> int:
+        """Return the epoch of a resolution: the source's number, else its own if it was seen before, else the next.
+
+        It is remembered either way, so that a source may number some of them and not others. Raises Conflict.
+        """
+        at = items.instant(resolved_at)
         for _ in range(_TRIES):
-            epochs = self._read(source, case_id)
-            at = items.instant(resolved_at)
-            if at in epochs:
-                return epochs.index(at) + 1
-            if self._append(source, case_id, [*epochs, at], before=len(epochs)):
-                return len(epochs) + 1
+            epochs, count = self._read(source, case_id)
+            known = epoch if epoch in epochs else None if epoch else _number_of(at, epochs)
+            if known is not None:
+                return known
+            number = epoch or max(epochs, default=0) + 1
+            if self._keep(source, case_id, epochs | {number: at}, before=count):
+                return number
         message = "too many resolutions of one case at once"
         raise Conflict(message)
 
-    def latest(self, source: str, case_id: str) -> int:
-        """Return the newest epoch; 1 when no resolution was seen yet, for a reopening may overtake it."""
-        return max(len(self._read(source, case_id)), 1)
+    def at(self, source: str, case_id: str, instant: datetime) -> int:
+        """Return the epoch that held at that instant: the newest that was resolved by then.
+
+        It is 1 when none was: what is told of a case may overtake its resolution.
+        """
+        epochs, _ = self._read(source, case_id)
+        then = items.instant(instant)
+        return max((number for number, at in epochs.items() if at <= then), default=min(epochs, default=1))
 
     def _key(self, source: str, case_id: str) -> dict[str, Any]:
         return items.key(f"CASE#{source}|{case_id}", items.STATE)
 
-    def _read(self, source: str, case_id: str) -> list[str]:
+    def _read(self, source: str, case_id: str) -> tuple[dict[int, str], int]:
+        """Return the instants by number, and how often the item was written."""
         key = self._key(source, case_id)
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        return [at["S"] for at in item["epochs"]["L"]] if item else []
+        if item is None:
+            return {}, 0
+        return {int(number): at["S"] for number, at in item["epochs"]["M"].items()}, int(item["count"]["N"])
 
-    def _append(self, source: str, case_id: str, epochs: list[str], before: int) -> bool:
+    def _keep(self, source: str, case_id: str, epochs: dict[int, str], before: int) -> bool:
         item = {
             **self._key(source, case_id),
-            "count": {"N": str(len(epochs))},
-            "epochs": {"L": [{"S": at} for at in epochs]},
+            "count": {"N": str(before + 1)},
+            "epochs": {"M": {str(number): {"S": at} for number, at in sorted(epochs.items())}},
         }
         request: dict[str, Any] = {
             "TableName": self._table,
@@ -65,3 +78,7 @@ class CaseEpochs:
                 raise
             return False
         return True
+
+
+def _number_of(at: str, epochs: dict[int, str]) -> int | None:
+    return next((number for number, known in epochs.items() if known == at), None)

@@ -64,15 +64,22 @@ FACTS = {
     ),
     "ses_delivery": events.MailDelivered(event_id="delivered/survey", occurred_at=_at(10, 0, 4, 310_000), **ABOUT),
     "ses_bounce_permanent": events.MailBounced(
-        event_id="bounced/survey/permanent", occurred_at=_at(10, 0, 5, 470_000), permanent=True, **ABOUT
+        event_id="bounced/survey/permanent",
+        occurred_at=_at(10, 0, 5, 470_000),
+        permanent=True,
+        email="ada@example.com",
+        **ABOUT,
     ),
     "ses_bounce_transient": events.MailBounced(
         event_id="bounced/survey/2026-03-03T10:00:05.470000+00:00",
         occurred_at=_at(10, 0, 5, 470_000),
         permanent=False,
+        email="ada@example.com",
         **ABOUT,
     ),
-    "ses_complaint": events.MailComplained(event_id="complained/survey", occurred_at=_at(11, 20, 6), **ABOUT),
+    "ses_complaint": events.MailComplained(
+        event_id="complained/survey", occurred_at=_at(11, 20, 6), email="ada@example.com", **ABOUT
+    ),
     "ses_reject": events.MailNotSent(
         event_id="rejected/survey", occurred_at=_at(10, 0, 2, 101_000), reason="refused", **ABOUT
     ),

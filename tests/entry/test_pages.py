@@ -146,10 +146,64 @@ def test_a_form_that_no_browser_sends_is_no_answer(stack, body):
     assert (stack.rows(), _answers(stack, journey_id)) == (before, [])
 
 
-def test_words_are_kept_up_to_eight_thousand_characters(stack):
+def test_words_are_kept_up_to_eight_thousand_characters_and_none_is_cut_in_silence(stack):
     journey_id, path = stack.surveyed()
-    _press(stack, path, csat="5", words="ß" * 9_000)
-    assert stack.journey(journey_id).answers[0].words == "ß" * 8_000
+    reply = _press(stack, path, csat="5", words="ß" * 8_001)
+    page = reply.body.decode()
+    assert (reply.status, "longer than the 8,000 characters" in page, "ß" * 8_001 in page) == (422, True, True)
+    assert _answers(stack, journey_id) == []
+    # A browser counts a line break as one character and sends it as two.
+    assert _press(stack, path, csat="5", words="ß\r\n" * 3_999 + "ßß").status == 200
+    assert stack.journey(journey_id).answers[0].words == "ß\n" * 3_999 + "ßß"
+
+
+def test_no_text_field_lets_more_be_typed_than_is_kept(stack):
+    _, (answer, proposal, _, _) = _proposed(stack)
+    for path in (answer, proposal):
+        assert re.findall(r'maxlength="(\d+)"', stack.request("GET", path).body.decode()) == ["8000"]
+
+
+def test_going_back_and_changing_an_answer_is_a_revision_of_it(stack):
+    journey_id, path = stack.surveyed()
+    view = _view(stack.request("GET", path))
+    _press(stack, path, csat="5", words="Good", view=view)
+    _press(stack, path, csat="2", words="No: it broke again", view=view)
+    _press(stack, path, csat="2", words="No: it broke again", view=view)
+    _press(stack, path, csat="2", words="No: it broke again", call_back="yes", view=view)
+    answers = stack.journey(journey_id).answers
+    assert [(answer.scores["csat"], answer.words, answer.call_back) for answer in answers] == [
+        (5, "Good", False),
+        (2, "No: it broke again", False),
+        (2, "No: it broke again", True),
+    ]
+    assert len({answer.id for answer in answers}) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", answer.id) for answer in answers)
+
+
+def test_going_back_and_changing_a_word_on_a_proposal_is_kept(stack):
+    journey_id, (_, path, _, _) = _proposed(stack)
+    for choice, words in (("falls_short", "Too late"), ("falls_short", "Too late"), ("meets", "Fine after all")):
+        _press(stack, path, choice=choice, comment=words, view="a" * 32)
+    proposal = stack.journey(journey_id).recovery.proposal
+    assert (proposal.word, proposal.words, proposal.revisions) == ("meets", "Fine after all", ())
+    _press(stack, path, choice="other", comment="Please ring first", view="a" * 32)
+    revisions = stack.journey(journey_id).recovery.proposal.revisions
+    assert [(word, words) for _, word, words in revisions] == [("other", "Please ring first")]
+
+
+def test_after_a_bad_answer_the_page_names_who_and_by_when(stack):
+    _, path = stack.surveyed()
+    page = _press(stack, path, csat="1", words="Broken").body.decode()
+    found = re.search(
+        r"<strong><bdi>(.+?)</bdi></strong>, .+? will be in touch with you by <strong>(.+?)</strong>", page
+    )
+    assert found is not None
+    assert found[1] in {member.name for member in _staff(stack)}
+    assert re.fullmatch(r"\w+day \d+ March, \d\d:\d\d \(Berlin time\)", found[2])
+
+
+def _staff(stack):
+    return stack.wiring.documents.version("staff", 0).members
 
 
 def test_the_customer_judges_a_proposal(stack):
@@ -159,6 +213,53 @@ def test_the_customer_judges_a_proposal(stack):
     assert _press(stack, path, choice="meets", comment="Thanks").status == 200
     proposal = stack.journey(journey_id).recovery.proposal
     assert (proposal.word, proposal.accepted) == ("meets", True)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("meets", "We now carry it out."),
+        ("exceeds", "We now carry it out."),
+        ("falls_short", "Your answer goes to the person who looks after this, now."),
+        ("other", "Your answer goes to the person who looks after this, now."),
+    ],
+)
+def test_what_comes_of_a_word_on_a_proposal_is_said(stack, choice, message):
+    _, (_, path, _, _) = _proposed(stack)
+    assert message in _press(stack, path, choice=choice).body.decode()
+
+
+def _propose_again(stack, journey_id):
+    told = {"journey_id": journey_id, "by": "ana", "acted_at": stack.clock.now.isoformat()}
+    told |= {"act": "propose", "text": "Two new lamps."}
+    assert stack.tell("/acts", "staff.acted", told).status == 200
+    stack.settle()
+
+
+def _seen(stack, path):
+    """What the note of a proposal's page says, and whether it still takes words."""
+    page = stack.request("GET", path).body.decode()
+    note = re.search(r'<p class="note">(.+?)</p>', page)
+    return (note[1] if note else None), 'name="comment"' in page
+
+
+def test_a_proposal_that_has_a_better_one_says_so_and_promises_nothing(stack):
+    journey_id, (_, path, _, _) = _proposed(stack)
+    assert _seen(stack, path) == (None, True)
+    _propose_again(stack, journey_id)
+    better = "We have since made you a better proposal: it is in our latest mail. Your words here still reach a person."
+    assert _seen(stack, path) == (better, True)
+    page = _press(stack, path, choice="meets", comment="Yes").body.decode()
+    kindly = "A person reads what you wrote, and will be in touch with you."
+    assert (kindly in page, "carry it out" in page) == (True, False)
+
+
+def test_a_proposal_that_was_accepted_says_so_and_an_objection_promises_nothing(stack):
+    _, (_, path, _, _) = _proposed(stack)
+    _press(stack, path, choice="meets")
+    accepted = "You have accepted this; thank you. If something has changed, your words still reach a person."
+    assert _seen(stack, path) == (accepted, True)
+    assert "carry it out" not in _press(stack, path, choice="falls_short", comment="No").body.decode()
 
 
 # -- opting out ------------------------------------------------------------------------------------------------
@@ -192,6 +293,14 @@ def test_opting_out_twice_is_once(stack):
     before = stack.rows()
     assert _press(stack, path, scope="everything").status == 200
     assert stack.rows() == before
+
+
+def test_opting_out_of_less_after_everything_says_what_holds(stack):
+    journey_id, _ = stack.surveyed()
+    path = "/o/" + stack.wiring.links.token(Link("opt_out", journey_id, "survey"))
+    _press(stack, path, scope="everything")
+    page = _press(stack, path, scope="pause").body.decode()
+    assert ("You will get no more mail from us." in page, "30 days" in page) == (True, False)
 
 
 # -- bad links -------------------------------------------------------------------------------------------------
@@ -248,7 +357,7 @@ def test_while_the_table_cannot_be_had_what_customers_press_is_kept_and_said_so(
     stack.off.add("dynamodb")
     for path, fields in pages.items():
         reply = _press(stack, path, **fields)
-        assert (reply.status, "We have received your answer" in reply.body.decode()) == (202, True), path
+        assert (reply.status, "We have received it" in reply.body.decode()) == (202, True), path
     stack.off.clear()
     stack.settle()
     journey = stack.journey(journey_id)

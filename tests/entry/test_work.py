@@ -1,6 +1,8 @@
 """The page on which staff work a recovery, opened by the link of their notice."""
 
+import re
 from datetime import timedelta
+from email import message_from_bytes, policy
 from urllib.parse import urlencode
 
 import pytest
@@ -51,6 +53,119 @@ def test_pressing_twice_is_pressing_once(stack):
     for _ in range(2):
         assert _act(stack, path, act="take", view="a" * 32).status == 200
     assert _done(stack, journey_id) == ["take"]
+
+
+def _walk(stack, path, until):
+    friday = (stack.clock.now + timedelta(days=3)).date().isoformat()
+    acts = {"take": {}, "apologise": {"text": "I am sorry."}, "propose": {"text": "A new lamp.", "due": friday}}
+    for act, fields in acts.items():
+        assert _act(stack, path, act=act, **fields).status == 200, act
+        stack.settle()
+        if act == until:
+            break
+
+
+def test_what_the_customer_says_of_a_proposal_is_on_the_page_and_in_the_notice(stack):
+    _, path = _recovering(stack)
+    _walk(stack, path, "propose")
+    proposal = stack.paths("p")[-1]
+    for choice, words in (("falls_short", "The lamp is red"), ("meets", "Green will do"), ("other", "Or blue")):
+        stack.submit(proposal, urlencode({"choice": choice, "comment": words}))
+        stack.settle()
+        text = _text(stack.account.ses.sent[-1])
+        assert (f"> {words}" in text, "It broke" in text) == (True, False), words
+    page = stack.request("GET", path).body.decode()
+    said = re.findall(r"(proposal 1 of recovery 1[^<]*)<strong>(.+?)</strong></p>\s*<blockquote[^>]*>(.+?)<", page)
+    assert said == [
+        ("proposal 1 of recovery 1: ", "It meets what I expected", "Green will do"),
+        ("proposal 1 of recovery 1, later: ", "I have another idea", "Or blue"),
+    ]
+
+
+def _text(mail):
+    return message_from_bytes(mail.raw, policy=policy.default).get_body(("plain",)).get_content()
+
+
+def test_the_subject_of_a_notice_has_no_colon_after_colon(stack):
+    _, path = _recovering(stack)
+    _walk(stack, path, "propose")
+    stack.submit(stack.paths("p")[-1], urlencode({"choice": "meets"}))
+    stack.settle()
+    subject = message_from_bytes(stack.account.ses.sent[-1].raw, policy=policy.default)["Subject"]
+    assert re.fullmatch(r"Proposal accepted, deliver it \(P\d\)(, due .+)?", subject)
+
+
+def _fields_of(page, act):
+    """What stands in the form of an act: the value of each field, and the errors beside them."""
+    form = next(form for form in re.findall(r"<form.*?</form>", page, re.DOTALL) if f'value="{act}"' in form)
+    values = dict(re.findall(r'<input class="line"[^>]*name="(\w+)" value="([^"]*)"', form))
+    values |= dict(re.findall(r'<textarea[^>]*name="(\w+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL))
+    return values, re.findall(r'<p class="error"[^>]*>(.+?)</p>', form)
+
+
+def test_a_refused_form_keeps_what_was_typed_and_names_the_field(stack):
+    _, path = _recovering(stack)
+    _walk(stack, path, "apologise")
+    reply = _act(stack, path, act="propose", text="A new lamp.", due="soon")
+    assert (reply.status, _fields_of(reply.body.decode(), "propose")) == (
+        422,
+        ({"text": "A new lamp.", "due": "soon"}, ["The day is written as year-month-day."]),
+    )
+
+
+def test_a_form_whose_step_is_not_next_keeps_what_was_typed(stack):
+    _, path = _recovering(stack)
+    reply = _act(stack, path, act="debrief", cause="The box", improvement="A thicker box")
+    assert (reply.status, _fields_of(reply.body.decode(), "debrief")) == (
+        409,
+        ({"cause": "The box", "improvement": "A thicker box"}, []),
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "sentence"),
+    [
+        ("amount", "much", "An amount is written like 25.00."),
+        ("amount", "-5", "An amount is written like 25.00."),
+        ("amount", "25.001.1", "An amount is written like 25.00."),
+        ("currency", "dollars", "A currency is three letters, like USD."),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_a_plain_sentence(stack, field, typed, sentence):
+    _, path = _recovering(stack)
+    values, errors = _fields_of(
+        _act(stack, path, **{"act": "deliver", "amount": "25", "currency": "USD", field: typed}).body.decode(),
+        "deliver",
+    )
+    assert (values[field], errors) == (typed, [sentence])
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "kept"),
+    [
+        ("$25", "usd", ("25.00", "USD")),
+        ("25,00", "EUR", ("25.00", "EUR")),
+        (" € 1.250,5 ", "eur", ("1250.50", "EUR")),
+        ("1,250", "USD", ("1250.00", "USD")),
+        ("0.5", "USD", ("0.50", "USD")),
+    ],
+)
+def test_an_amount_may_be_typed_as_people_write_it(stack, typed, currency, kept):
+    journey_id, path = _recovering(stack)
+    _walk(stack, path, "propose")
+    stack.submit(stack.paths("p")[-1], urlencode({"choice": "meets"}))
+    assert _act(stack, path, act="deliver", amount=typed, currency=currency).status == 200
+    (line,) = stack.journey(journey_id).recovery.redress
+    assert (line.amount, line.currency) == kept
+
+
+def test_the_page_tells_what_happened_in_words_of_people(stack):
+    journey_id, path = _recovering(stack)
+    _act(stack, path, act="take")
+    log = stack.request("GET", path).body.decode().split('class="log"')[1]
+    owner = stack.wiring.documents.version("staff", 0).member(stack.journey(journey_id).recovery.owner)
+    assert (f"Taken by {owner.name}" in log, "Alarm rang" in log) == (True, False)
+    assert "Time passed: what was due was looked at" in log
 
 
 @pytest.mark.parametrize(

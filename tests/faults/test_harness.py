@@ -148,10 +148,11 @@ def _name_each_press_anew(patch):
 
 
 def _number_every_resolution_anew(patch):
-    def resolved(self, source, case_id, resolved_at):
-        epochs = self._read(source, case_id)
-        self._append(source, case_id, [*epochs, resolved_at.isoformat()], before=len(epochs))
-        return len(epochs) + 1
+    def resolved(self, source, case_id, resolved_at, epoch=None):
+        epochs, count = self._read(source, case_id)
+        number = max(epochs, default=0) + 1
+        self._keep(source, case_id, epochs | {number: resolved_at.isoformat()}, before=count)
+        return number
 
     patch.setattr(CaseEpochs, "resolved", resolved)
 
@@ -169,7 +170,7 @@ BUGS = (
     Bug(_mark_sent_before_sending, "survey", ("send-mail", "commit")),
     Bug(_claim_for_no_time, "survey", ("send-mail", "commit")),
     Bug(_never_look_at_a_claim_again, "one-click", ("claim", "send-mail")),
-    Bug(_settle_before_telling, "one-click", ("commit", "settle")),
+    Bug(_settle_before_telling, "opt-out", ("commit", "settle")),
     Bug(_settle_a_notice_before_sending, "recovery", ("send-mail", "settle")),
     Bug(_owe_nothing_in_the_table, "one-click"),
     Bug(_set_no_second_alarm, "survey"),

@@ -141,8 +141,8 @@ def _send(address, monkeypatch):
         (_reply(429, message="slow down"), MailThrottled),
         (_reply(400, "LimitExceededException", message="quota"), MailThrottled),
         (_reply(400, "MessageRejected", message="Email address is not verified."), MailRefused),
-        (_reply(403, "AccessDeniedException", message="not allowed"), MailRefused),
-        (_reply(400, "AccountSuspendedException", message="suspended"), MailRefused),
+        (_reply(403, "AccessDeniedException", message="not allowed"), MailThrottled),
+        (_reply(400, "AccountSuspendedException", message="suspended"), MailThrottled),
     ],
     ids=[
         "timeout",

@@ -3,13 +3,18 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes
 from urllib.parse import quote, urlencode
 
+import msgspec
 import pytest
 
 from chalicelib.journey.events import journey_of_case, person_id_of
+from chalicelib.journey.state import Standing
 from local.server import LARGEST
+from local.views import Views
 from tests.local.site import BROWSER, FORM, serving
 
 JOURNEY = journey_of_case("desk", "A-1", 1)
@@ -371,3 +376,64 @@ def test_eight_at_once_corrupt_nothing(site):
 
 def test_the_json_of_the_clock_is_json_to_others_too(site):
     assert json.loads(site.send("POST", "/_local/clock", '{"advance": "P0D"}').body)["mails"] == {}
+
+
+# -- whatever the API was told --------------------------------------------------------------------------------
+
+
+def _every_message(now):
+    """Every form of message that the API takes, with and without an epoch."""
+    ada = {"email": "ada@example.com", "first_name": "Ada"}
+    resolved = {"source": "desk", "resolved_at": now, "customer": ada}
+    case = {"source": "desk", "case_id": "A-1"}
+    return [
+        ("/cases", "case.resolved", {**resolved, "case_id": "A-1"}),
+        ("/cases", "case.resolved", {**resolved, "case_id": "A-2", "epoch": 1}),
+        ("/cases", "case.resolved", {**resolved, "case_id": "A-3"}),
+        ("/cases", "case.reopened", {**case, "reopened_at": now}),
+        ("/cases", "case.reopened", {"source": "desk", "case_id": "never", "epoch": 2, "reopened_at": now}),
+        ("/cases", "case.withdrawn", {"source": "desk", "case_id": "A-3", "withdrawn_at": now, "reason": "spam"}),
+        ("/purchases", "purchase.made", {"purchased_at": now, "customer": ada, "amount": "12.50", "currency": "EUR"}),
+        ("/purchases", "purchase.made", {"purchased_at": now, "customer": {"customer_id": "c-9"}}),
+        (
+            "/failures",
+            "failure.logged",
+            {"source": "web", "remark_id": "R-1", "occurred_at": now, "words": "Rude.", "customer": ada},
+        ),
+        ("/acts", "staff.acted", {**case, "case_id": "A-2", "act": "take", "acted_at": now}),
+    ]
+
+
+def test_every_local_address_shows_whatever_the_api_was_told(site):
+    now = site.stack.clock.now.isoformat()
+    told = [site.tell(*message).status for message in _every_message(now)]
+    assert told == [200] * 9 + [409]
+    assert site.move(advance="P2D").status == 200
+    journeys = {one["journey_id"]: one["case_id"] for one in site.get("/_local/journeys").json}
+    assert sorted(journeys.values()) == ["A-1", "A-2", "A-3", "R-1"]
+    paths = ["", "mail", "journeys", "clock", *(f"journeys/{name}" for name in journeys)]
+    paths += [f"mail/{mail['id']}" for mail in site.get("/_local/mail").json]
+    answers = {path: (site.get(f"/_local/{path}").status, site.look(f"/_local/{path}").status) for path in paths}
+    assert answers == dict.fromkeys(paths, (200, 200))
+
+
+def test_a_journey_says_how_loyal_its_customer_is_as_of_now(asked):
+    assert asked.get(f"/_local/journeys/{JOURNEY}").json["loyalty"] == {
+        "state": "unknown",
+        "since": None,
+        "expires_at": None,
+        "facts": [],
+    }
+
+
+def test_loyalty_that_expired_counts_no_more(asked):
+    person = asked.stack.wiring.table.person(PERSON).value
+    ends = asked.stack.clock.now + timedelta(days=365)
+    standing = Standing(state="confirmed", since=asked.stack.clock.now, facts=("csat 5",), expires_at=ends)
+    loyal = msgspec.structs.replace(person, loyalty=standing)
+    known = Views(asked.stack).journey(JOURNEY)
+    shown = [replace(known, person=loyal, now=at).standing for at in (ends - timedelta(seconds=1), ends)]
+    assert [(one.state, one.facts) for one in shown] == [
+        ("confirmed", ("csat 5",)),
+        ("unknown", ("confirmed expired",)),
+    ]

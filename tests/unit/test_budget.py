@@ -321,7 +321,9 @@ def test_contacts_older_than_a_year_are_forgotten():
 # -- every reason ----------------------------------------------------------------------------------------
 
 #: Reasons that decide gives at the event itself: the tests of their subjects show them.
-_GIVEN_BY_EVENTS = {"case_withdrawn", "no_human_exchange", "two_unanswered", "relapse", "refused", "unknown_outcome"}
+_GIVEN_BY_EVENTS = {
+    *("case_withdrawn", "no_human_exchange", "two_unanswered", "relapse", "refused", "unknown_outcome", "soft_bounce"),
+}
 
 
 def test_every_reason_is_given_by_some_rule_and_explained_in_a_sentence():

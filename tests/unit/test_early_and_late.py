@@ -267,7 +267,9 @@ def test_a_bad_answer_to_a_superseded_journey_is_kept_and_carried_to_its_success
             negative=True,
         ),
     )
-    assert decision.effects == (Tell(key=f"tell-{e.stable_id('', 'late/2', successor)}", event=carried),)
+    told = (Tell(key=f"tell-{e.stable_id('', 'late/2', successor)}", event=carried),)
+    assert tuple(effect for effect in decision.effects if isinstance(effect, Tell)) == told
+    assert history.notices() == [("samir", "answered_while_reopened")]
 
 
 def test_a_good_answer_to_a_superseded_journey_is_kept_and_carried_nowhere():
@@ -304,9 +306,32 @@ def test_a_carried_answer_waits_for_a_successor_that_is_not_born_yet():
     second = History(epoch=2)
     carried_to(second)
     assert second.journey.stage == Stage.UNBORN
-    second.rings_until(MONDAY + days(40))
     second.resolved()
     assert [(a.id, a.recovery) for a in second.journey.answers] == [("late", 1)]
+
+
+def test_a_carried_answer_whose_successor_never_begins_comes_back_and_has_its_recovery():
+    first, second = superseded(), History(epoch=2)
+    (told,) = [one.event for one in first.answers(csat=1, answer_id="late").effects if isinstance(one, Tell)]
+    fields = {name: getattr(told, name) for name in ("event_id", "answer_id", "touch_id", "scores", "from_journey")}
+    second.happens(e.AnswerGiven, **fields)
+    second.rings_until(MONDAY + days(40))
+    (back,) = [effect.event for decision in second.decisions for effect in decision.effects if isinstance(effect, Tell)]
+    assert (back.journey_id, back.returned, second.journey.parked) == (first.journey.id, True, ())
+    first.happens(
+        e.AnswerGiven, event_id="back", answer_id="late", touch_id="survey", scores={"csat": 1}, returned=True
+    )
+    assert first.journey.stage == Stage.RECOVERING
+    assert [(a.id, a.recovery) for a in first.journey.answers] == [("late", 1)]
+
+
+def test_a_bad_answer_about_a_withdrawn_case_has_its_recovery_at_once():
+    history = History()
+    history.asked()
+    history.happens(e.CaseWithdrawn, reason="duplicate")
+    history.answers(csat=1, answer_id="late")
+    assert history.journey.stage == Stage.RECOVERING
+    assert [(a.id, a.recovery) for a in history.journey.answers] == [("late", 1)]
 
 
 def test_a_carried_answer_goes_on_to_the_latest_successor():

@@ -85,9 +85,13 @@ def test_nothing_leads_where_the_table_does_not_say(explored):
     ] == []
 
 
+#: Only where somebody is silenced between a survey's falling due and its sending: a test of their own shows these.
+RARE = {(Stage.WAITING, e.MailNotSent, to) for to in (Stage.OPTED_OUT, Stage.UNREACHABLE)}
+
+
 def test_everything_leads_where_the_table_says(explored):
     _, steps = explored
-    assert [f"{start}: {event.__name__} to {to}" for start, event, to in machine.ARROWS - steps] == []
+    assert [f"{start}: {event.__name__} to {to}" for start, event, to in machine.ARROWS - steps - RARE] == []
 
 
 def test_a_rule_that_is_no_row_declares_nothing():

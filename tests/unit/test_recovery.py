@@ -425,9 +425,12 @@ def test_the_customer_may_think_better_of_a_proposal_but_not_worse():
     history.recovers(until="propose", word="falls_short")
     history.says("meets", words="On second thoughts, fine.")
     assert (history.recovery.proposal.word, history.recovery.proposal.words) == ("meets", "On second thoughts, fine.")
-    before = history.journey
-    history.says("falls_short")
-    assert (history.journey, history.notices()) == (before, [("jonas", "answered_again")])
+    history.says("falls_short", words="No, after all.")
+    assert (history.recovery.proposal.word, history.recovery.proposal.revisions) == (
+        "meets",
+        ((history.now, "falls_short", "No, after all."),),
+    )
+    assert history.notices() == [("jonas", "proposal_late")]
 
 
 @pytest.mark.parametrize("late", ["earlier proposal", "no such proposal", "another recovery", "closed", "never opened"])
@@ -446,8 +449,23 @@ def test_a_word_that_comes_too_late_changes_nothing_and_its_owner_reads_it(late)
     history.says(
         "meets", proposal=9 if late == "no such proposal" else 1, recovery=2 if late == "another recovery" else 1
     )
-    assert history.journey == before
-    assert history.notices() == [("jonas", "answered_again")]
+    kept = [said for recovery in history.journey.recoveries for p in recovery.proposals for said in p.revisions]
+    assert [word for _, word, _ in kept] == (["meets"] if late in {"earlier proposal", "closed"} else [])
+    assert (history.journey.stage, history.journey.touches) == (before.stage, before.touches)
+    assert history.notices() == [("jonas", "proposal_late")]
+
+
+def test_a_proposal_promises_a_day_that_is_still_to_come():
+    history = opened()
+    history.recovers(until="apologise")
+    refused_as(
+        history,
+        "past_date",
+        "A proposal promises a day that is still to come.",
+        "propose",
+        text="A new lamp.",
+        due=history.now - days(1),
+    )
 
 
 # -- redress ---------------------------------------------------------------------------------------------

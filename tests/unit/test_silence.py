@@ -143,7 +143,7 @@ def test_the_next_case_of_who_opted_out_is_not_surveyed():
     later.waits(days(60))
     later.resolved()
     later.rings()
-    assert (later.journey.stage, later.statuses()) == (Stage.UNKNOWN, {"survey": "opted_out"})
+    assert (later.journey.stage, later.statuses()) == (Stage.OPTED_OUT, {"survey": "opted_out"})
 
 
 def test_a_new_address_is_reached_again_after_a_bounce_but_not_after_an_opt_out():
@@ -287,3 +287,40 @@ def test_a_remark_of_who_opted_out_is_still_a_recovery():
     remark = History(case_id="remark", person=history.person)
     remark.happens(e.FailureLogged, case=case("remark", kind="remark"), customer=customer(), words="Again!")
     assert remark.mails() == ["acknowledgement-1"]
+
+
+# -- the address that a mail went to ---------------------------------------------------------------------
+
+
+def test_a_bounce_suppresses_the_address_that_the_mail_went_to_not_a_newer_one():
+    history = History()
+    history.asked()
+    decision = history.happens(e.MailBounced, touch_id="survey", permanent=True, email="old@example.com")
+    assert [(held.email, held.reason) for held in decision.suppress] == [("old@example.com", "hard_bounce")]
+    assert (history.person.suppressed, history.touch("survey").reason) == (None, "hard_bounce")
+
+
+def test_a_complaint_outlives_the_address_that_it_came_from():
+    history = History()
+    history.asked()
+    history.happens(e.MailComplained, touch_id="survey", email="ada@example.com")
+    assert history.person.no_mail_since == history.now
+
+
+def test_a_full_mailbox_is_no_silence_but_its_owner_finds_another_way():
+    history = History()
+    history.asked()
+    history.answers(csat=1)
+    history.mails()
+    decision = history.happens(e.MailBounced, touch_id="acknowledgement-1", permanent=False)
+    assert (history.touch("acknowledgement-1").reason, decision.suppress) == ("soft_bounce", ())
+    assert [reason for _, reason in history.notices()] == ["another_way"]
+
+
+@pytest.mark.parametrize(("reason", "outcome"), [("opted_out", Stage.OPTED_OUT), ("hard_bounce", Stage.UNREACHABLE)])
+def test_a_survey_given_up_at_sending_time_says_what_became_of_the_customer(reason, outcome):
+    history = History()
+    history.resolved()
+    history.rings()
+    history.happens(e.MailNotSent, touch_id="survey", reason=reason)
+    assert history.journey.stage == outcome

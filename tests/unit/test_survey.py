@@ -416,10 +416,6 @@ def test_a_mail_known_to_be_sent_is_not_given_up_as_unknown():
         (e.MailDeferred(event_id="x", occurred_at=MONDAY, touch_id="survey", until=MONDAY, reason=""), "no longer due"),
         (e.MailDeferred(event_id="x", occurred_at=MONDAY, touch_id="none", until=MONDAY, reason=""), "no longer due"),
         (e.MailNotSent(event_id="x", occurred_at=MONDAY, touch_id="none", reason="refused"), "already settled"),
-        (
-            e.MailBounced(event_id="x", occurred_at=MONDAY, touch_id="survey", permanent=False),
-            "the mail service tries again by itself",
-        ),
     ],
 )
 def test_old_news_of_a_mail_changes_nothing(news, note):
