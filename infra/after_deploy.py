@@ -1,10 +1,10 @@
-"""What Chalice cannot set: throttles and access logs of the API, and how many workers a queue may wake at once.
+"""What Chalice cannot set: throttles and access logs of the API, how many workers a queue may wake, partial batches.
 
 Each is read first and written only where it differs, and survives the next ``chalice deploy``. Nothing is wrong without
 them; they bound what a flood can cost.
 
-Partial batches are not among them: every queue hands over one message at a time (``batch_size=1`` in app.py), so a
-message that fails fails alone.
+Partial batches change nothing today: every queue hands over one message at a time (``batch_size=1`` in app.py), so a
+message that fails fails alone. With the setting in place, a larger batch is a matter of app.py and its consumer only.
 """
 
 import json
@@ -20,6 +20,8 @@ BURST: Final = 200
 #: Workers that one queue wakes at once; 2 is the least that Lambda allows. Ten mails a second pass through five, and
 #: the rest of the account's 1,000 stays with the pages.
 WORKERS: Final = 5
+#: How a function may answer a batch.
+_REPORTS: Final = ("ReportBatchItemFailures",)
 #: What stands in a line of the access log. The route, never the path: a path holds a token that opens a survey. No
 #: address either: it would tie a customer to an answer.
 LOG_LINE: Final[Mapping[str, str]] = {
@@ -63,10 +65,11 @@ def _limit_workers(aws_lambda: Any, stage: str) -> Iterator[str]:
     for function in chalice_config.FUNCTIONS:
         name = chalice_config.function_name(stage, function)
         for feed in deployed.feeds_of(aws_lambda, name):
-            if feed.get("ScalingConfig", {}).get("MaximumConcurrency") != WORKERS:
-                limit = {"MaximumConcurrency": WORKERS}
-                aws_lambda.update_event_source_mapping(UUID=feed["UUID"], ScalingConfig=limit)
-                yield f"{name}: at most {WORKERS} at once"
+            wanted = {"ScalingConfig": {"MaximumConcurrency": WORKERS}, "FunctionResponseTypes": list(_REPORTS)}
+            differs = {setting: value for setting, value in wanted.items() if feed.get(setting) != value}
+            if differs:
+                aws_lambda.update_event_source_mapping(UUID=feed["UUID"], **differs)
+                yield f"{name}: at most {WORKERS} at once, partial batches"
 
 
 def _stage(apigateway: Any, api: str) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def _rule_arn(place: _Place, get: Get) -> str:
 #: CloudFormation Template Reference.
 _ANSWERS: Final[Mapping[tuple[str, str], Callable[[_Place, Get], str]]] = {
     ("AWS::DynamoDB::Table", "Ref"): _name("TableName"),
+    ("AWS::S3::Bucket", "Ref"): _name("BucketName"),
     ("AWS::SQS::Queue", "Ref"): _queue_url,
     ("AWS::SQS::Queue", "Arn"): _queue_arn,
     ("AWS::SQS::Queue", "QueueName"): _name("QueueName"),

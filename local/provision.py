@@ -14,6 +14,8 @@ NOT_HELD: Final = frozenset(
     {
         "AWS::SQS::QueuePolicy",  # nobody asks for permission here: the policies are checked by themselves
         "AWS::IAM::Role",  # as queue policies; a schedule wants an ARN of the right form only
+        "AWS::S3::Bucket",  # nothing of the product writes to it yet: the local mailbox holds every mail
+        "AWS::S3::BucketPolicy",  # as queue policies
         "AWS::Logs::LogGroup",  # the local functions log to the terminal
         "AWS::CloudWatch::Alarm",  # nobody is on call; the replay reports what is left in a dead-letter queue
     }

@@ -47,6 +47,7 @@ SKIPPED = {
     "AWS::Scheduler::ScheduleGroup": _create_schedule_groups,
     "AWS::SES::ConfigurationSet": _create_configuration_sets,
     "AWS::SES::ConfigurationSetEventDestination": _do_without,  # moto's SES v2 has none and publishes no event
+    "AWS::S3::BucketPolicy": _do_without,  # enforced by nothing
     "AWS::CloudWatch::Alarm": _do_without,  # moto's queues report no metrics
 }
 
