@@ -74,9 +74,11 @@ def _carried(world: World) -> Iterator[str]:
 
 def _has_one_recovery(world: World, journey: Journey, answer: Answer, carried: set[str]) -> Iterator[str]:
     found = [recovery.number for recovery in journey.recoveries if answer.id in recovery.answers]
+    away = answer.id in carried or _is_owed(world, journey, "tell-")
+    if not answer.recovery and not found and away:
+        return  # its recovery is where it was carried to, or will be when it comes back
     if journey.stage is Stage.SUPERSEDED and not answer.recovery:
-        if answer.id not in carried and not _is_owed(world, journey, "tell-"):
-            yield f"1: {journey.id}: the answer {answer.id} was not carried to the journey that followed"
+        yield f"1: {journey.id}: the answer {answer.id} was not carried to the journey that followed"
     elif found != [answer.recovery]:
         yield f"1: {journey.id}: the negative answer {answer.id} has the recoveries {found}"
 

@@ -193,6 +193,10 @@ def _weigh_answer(turn: Turn) -> None:
     """Keep what the customer said; a bad answer has exactly one recovery, a doubtful one a person's look."""
     event = turn.event
     assert isinstance(event, e.AnswerGiven)  # noqa: S101 - the table gives no other
+    kept = next((answer for answer in turn.journey.answers if answer.id == event.answer_id), None)
+    if event.returned and kept is not None:
+        _recover(turn, kept)  # it was carried to a journey that never began, and is kept here already
+        return
     answer = _answer_of(turn, event)
     _keep(turn, answer)
     _mark_answered(turn, answer)
@@ -302,11 +306,8 @@ def _carry_answer(turn: Turn) -> None:
     """
     event = turn.event
     assert isinstance(event, e.AnswerGiven)  # noqa: S101 - the table gives no other
-    if turn.journey.withdrawn:
+    if turn.journey.withdrawn or event.returned:
         _weigh_answer(turn)
-        return
-    if event.returned:
-        _recover(turn, next(answer for answer in turn.journey.answers if answer.id == event.answer_id))
         return
     answer = _answer_of(turn, event)
     if event.from_journey:
