@@ -11,7 +11,7 @@ DONE := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo replay browser test lint types format slow clean package deploy diff configure destroy
+.PHONY: help install demo replay browser test lint types format slow emulator clean package deploy diff configure destroy
 
 # $(call apt,PACKAGES): installs them, or says who can.
 define apt
@@ -57,10 +57,13 @@ browser: # the system's own chromium, for the tests that walk through the pages
 	@test -x /usr/bin/chromium || { echo "Installing chromium …"; $(call apt,chromium fonts-dejavu-core); }
 
 test: install browser lint types ## lint, types, then every test but the slow ones
-	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow and not emulator"
 
 slow: install browser ## the tests that take minutes
 	$(RUN) -m pytest -m slow
+
+emulator: install ## the real chalice deploy, and journeys through the deployed zips, on an emulated AWS; wants a quiet machine
+	$(RUN) -m pytest -m emulator
 
 package: install ## make the zip and the template of a stage: STAGE=dev; into build/package/<stage>
 	@$(RUN) -m infra package --stage $(STAGE) $(ARGS)

@@ -29,7 +29,7 @@ BASE = "https://care.example.com"
 ADDRESSES = ("--mail-from", "care@example.com", "--reply-to", "care@example.com", "--base-url", BASE)
 PROCESSOR = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.emulator
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 BASE = "https://care.example.com"
 PROCESSOR = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.emulator
 
 
 def test_the_template_of_the_package_makes_a_stage_that_works(aws, python, tmp_path):
