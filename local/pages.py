@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,23 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from chalicelib.effects import letters
 from chalicelib.journey import budget, playbook
 from chalicelib.journey.budget import REASONS
-from chalicelib.journey.state import Journey, Person, Recovery, Touch
+from chalicelib.journey.state import Journey, Person, Recovery, Touch, TouchKind
 from local import words
 from local.stack import WEBHOOK_SECRET
 from local.views import Known, Mail, Views, open_touches
 
 TEMPLATES = Path(__file__).parent / "templates"
-KINDS = (
-    "survey",
-    "reminder",
-    "acknowledgement",
-    "apology",
-    "proposal",
-    "update",
-    "thank-you",
-    "check-in",
-    "staff-notice",
-)
+KINDS = (*get_args(TouchKind), "staff-notice")
 #: No script, nothing from elsewhere; a frame only for the mail beside it.
 POLICY = "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; form-action 'self'; base-uri 'none'"
 #: A mail is shown as a mail program would: its own styles, no scripts, no forms, its links in the whole window.
