@@ -11,7 +11,7 @@ DONE := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo replay browser test lint types format slow emulator clean package deploy diff configure destroy
+.PHONY: help install demo replay browser test lint types format words slow emulator clean package deploy diff configure destroy
 
 # $(call apt,PACKAGES): installs them, or says who can.
 define apt
@@ -79,6 +79,9 @@ configure: install ## fetch what a bare chalice command needs of a stage that st
 
 destroy: install ## remove a stage from AWS, after asking; refuses while it holds data: STAGE=dev
 	@$(RUN) -m infra destroy --stage $(STAGE) $(ARGS)
+
+words: install ## bring the catalogues of translations up to date, and say what is to translate
+	@$(RUN) -m local words
 
 lint: install ## ruff: rules and format
 	$(RUN) -m ruff check

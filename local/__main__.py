@@ -9,6 +9,7 @@ import sys
 COMMANDS = {
     "demo": ("local.demo", "run the whole product on this machine, with real cases and a clock that you move"),
     "replay": ("local.replay", "drive cases from files through the whole stack on a virtual clock"),
+    "words": ("local.catalogues", "bring the catalogues of translations up to date"),
     "diagram": ("local.diagram", "draw the state table of a journey"),
 }
 _INTERRUPTED = 130

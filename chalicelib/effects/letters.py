@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.effects import rendering
+from chalicelib.effects import rendering, words
 from chalicelib.effects.envelope import Body, Envelope
 from chalicelib.journey import playbook
 from chalicelib.journey.documents import SCALES, Documents, Question, StaffMember
@@ -62,7 +62,7 @@ class Letters:
         sender = documents.staff.member(touch.by)
         opt_out = self._links.url(Link("opt_out", journey.id, touch.id))
         context = {
-            **rendering.frame(documents.settings.brand),
+            **rendering.frame(documents.settings.brand, words.of_customer(person, documents.settings)),
             "first_name": rendering.first_name(person),
             "case": rendering.case(journey),
             "opt_out_url": opt_out,
@@ -178,7 +178,7 @@ class Letters:
         heading = REASONS.get(notice.reason, notice.reason)
         recovery = journey.recovery
         context = {
-            **rendering.frame(brand),
+            **rendering.frame(brand, words.words("en")),
             "reason": f"{heading} ({recovery.severity})" if recovery else heading,
             "lines": _lines(notice, journey, person, documents),
             "words": _words_for(notice, journey),

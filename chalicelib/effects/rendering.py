@@ -12,8 +12,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.bccache import Bucket
 
+from chalicelib.effects import words
 from chalicelib.effects.envelope import Body
-from chalicelib.journey import budget, clock
+from chalicelib.effects.words import Words
+from chalicelib.journey import budget
 from chalicelib.journey.documents import SCALES, Brand, Documents, Question, StaffMember
 from chalicelib.journey.state import Journey, Person
 
@@ -68,13 +70,18 @@ class Compiled(FileSystemBytecodeCache):
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """Return the one template environment: autoescape for HTML, and a missing variable is an error."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         bytecode_cache=Compiled(),
         auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
     )
+    # What stands in a template or a catalogue is markup, what is filled in is escaped (newstyle).
+    made.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.policies["ext.i18n.trimmed"] = True
+    return made
 
 
 def mail(kind: str, context: dict[str, Any]) -> Body:
@@ -87,9 +94,9 @@ def mail(kind: str, context: dict[str, Any]) -> Body:
     )
 
 
-def page(name: str, brand: Brand, context: dict[str, Any]) -> tuple[str, str]:
-    """Render a page; returns it and the content security policy that allows its one style sheet and nothing else."""
-    shown = {**frame(brand), **context}
+def page(name: str, brand: Brand, context: dict[str, Any], language: str = "en") -> tuple[str, str]:
+    """Render a page in a language; returns it and the content security policy: its one style sheet and nothing else."""
+    shown = {**frame(brand, words.words(language)), **context}
     return environment().get_template(f"pages/{name}.html").render(shown), _policy(brand)
 
 
@@ -107,9 +114,15 @@ def _policy(brand: Brand) -> str:
     return "; ".join(rules)
 
 
-def frame(brand: Brand) -> dict[str, Any]:
-    """Return what every mail and page shows."""
-    return {"brand": brand, "lang": "en", "dir": "ltr", "sender": brand.sender}
+def frame(brand: Brand, said: Words) -> dict[str, Any]:
+    """Return what every mail and page shows, and the words that they are said in."""
+    return {
+        "brand": brand,
+        "words": said,
+        "lang": said.language,
+        "dir": said.direction,
+        "sender": brand.sender,
+    }
 
 
 def first_name(person: Person) -> str | None:
@@ -146,16 +159,13 @@ def staff(member: StaffMember) -> dict[str, str]:
 
 
 def day(instant: datetime, zone: str) -> str:
-    """Return a date as a person says it: ``Friday 15 May``."""
-    local = instant.astimezone(clock.zone(zone))
-    return f"{local:%A} {local.day} {local:%B}"
+    """Return a date as staff say it, in English: ``Friday 15 May``."""
+    return words.words("en").day(instant, zone)
 
 
 def hour(instant: datetime, zone: str) -> str:
-    """Return an instant as a person says it there: ``Tuesday 5 May, 17:00 (New York time)``."""
-    local = instant.astimezone(clock.zone(zone))
-    place = zone.rsplit("/", maxsplit=1)[-1].replace("_", " ")
-    return f"{local:%A} {local.day} {local:%B}, {local:%H:%M} ({place} time)"
+    """Return an instant as staff say it, in English: ``Tuesday 5 May, 17:00 (New York time)``."""
+    return words.words("en").hour(instant, zone)
 
 
 def customer_zone(person: Person, documents: Documents) -> str:

@@ -52,9 +52,9 @@ def query(request: Any, name: str) -> str:
     return str((request.query_params or {}).get(name, ""))
 
 
-def page(name: str, brand: Brand, context: Mapping[str, Any], status: int = 200) -> Response:
-    """Reply with a page."""
-    shown, policy = rendering.page(name, brand, dict(context))
+def page(name: str, brand: Brand, context: Mapping[str, Any], status: int = 200, language: str = "en") -> Response:
+    """Reply with a page in a language."""
+    shown, policy = rendering.page(name, brand, dict(context), language)
     return Response(shown, status_code=status, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
 
 

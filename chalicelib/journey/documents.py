@@ -5,7 +5,7 @@ carries ``form``, the version of its shape. ``read`` validates and names the fie
 """
 
 from datetime import timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -17,9 +17,13 @@ Anchor = Literal["redress_delivered", "answer"]
 Severity = Literal["P1", "P2", "P3"]
 Act = Literal["take", "apologise", "propose", "deliver", "thank", "debrief", "close"]
 Rank = Literal["agent", "lead", "head"]
+Language = Literal["en", "es", "fr", "de", "pt", "ja", "ar"]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+
+#: The languages that customers are written to in. English is the source of the others.
+LANGUAGES: tuple[str, ...] = get_args(Language)
 
 #: Lowest and highest answer of each measure.
 SCALES: dict[str, tuple[int, int]] = {
@@ -226,7 +230,7 @@ class MailRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds for the whole deployment: brand, hours, budget."""
+    """What holds for the whole deployment: brand, hours, budget, and the language of whom no other is known to suit."""
 
     form: Literal[1]
     name: Name
@@ -238,6 +242,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mail: MailRules
     pause: str
     parked_at_most: str
+    language: Language = "en"
 
 
 class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
