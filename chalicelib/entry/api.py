@@ -99,7 +99,7 @@ class Api:
         if not _VERSION.fullmatch(number):
             return problem(404, "Not found", f"{kind} has no version {number[:60]}")
         try:
-            self._documents.activate(kind, int(number))
+            self._documents.activate(kind, int(number), self._now())
         except KeyError as error:
             return problem(404, "Not found", str(error.args[0]))
         return json_reply({"kind": kind, "version": int(number), "active": True})
@@ -113,7 +113,10 @@ class Api:
             return reply(body)
         except webhooks.BadSignature:
             return problem(401, "Unauthorized", "The request is not signed by a key that is known here, or not now.")
-        except (BadInput, BadDocument) as error:
+        except BadDocument as error:
+            where = f", line {error.line}" if error.line else ""
+            return problem(422, "Unprocessable", f"{error}{where}")
+        except BadInput as error:
             return problem(422, "Unprocessable", str(error))
         except ActRefused as error:
             return problem(409, "Refused by the playbook", str(error), reason=error.reason)

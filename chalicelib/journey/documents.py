@@ -4,12 +4,13 @@ Each is versioned in the store; a journey pins the cadence and the playbook with
 carries ``form``, the version of its shape. ``read`` validates and names the field that is wrong.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 
-from chalicelib.journey import clock
+from chalicelib.journey import clock, source
 from chalicelib.journey.errors import BadDocument
 
 Measure = Literal["csat", "nps", "ces", "solved", "come_back", "heard", "fair"]
@@ -304,18 +305,36 @@ D = TypeVar("D", Cadence, Playbook, Settings, Staff)
 def read(kind: str, raw: bytes) -> Document:
     """Read and check one document of that kind.
 
-    Raises BadDocument, whose message names the field by its path (``$.survey.after``) or, for text that is
-    not JSON, the position in it.
+    Raises BadDocument, whose message names the field by its path (``$.survey.after``) or, for text that is not JSON,
+    the position in it; its ``line`` is where to look.
     """
     if kind not in KINDS:
         message = f"{kind!r} is no kind of document; there are {', '.join(KINDS)}"
         raise BadDocument(message)
     try:
         document = msgspec.json.decode(raw, type=KINDS[kind])
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise BadDocument(str(error)) from error
-    _check(document)
+        _check(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, BadDocument) as error:
+        raise _with_line(str(error), raw) from error
     return document
+
+
+#: Where msgspec, and the checks below, name the path of what is wrong.
+_PATH = re.compile(r" - at `(?P<path>\$[^`]*)`\Z")
+_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_BYTE = re.compile(r"\(byte (?P<offset>\d+)\)")
+
+
+def _with_line(message: str, raw: bytes) -> BadDocument:
+    """Return the complaint and the line that it is about, for people edit text and not paths."""
+    named, broken, unknown = (form.search(message) for form in (_PATH, _BYTE, _UNKNOWN))
+    path = named["path"] if named else "$"
+    inner = f"{path}.{unknown['name']}" if unknown else path
+    try:
+        line = source.line_of(raw.decode(), inner)
+    except ValueError:  # no JSON: the message has the byte, or the text ends too early
+        line = source.line_at(raw, int(broken["offset"]) if broken else len(raw))
+    return BadDocument(message, path=path, line=line)
 
 
 def _check(document: Document) -> None:

@@ -8,8 +8,15 @@ class JourneyError(Exception):
 class BadDocument(JourneyError):
     """A cadence, playbook, settings or staff document that cannot be used.
 
-    The message names the field by its path, such as ``$.survey.after``.
+    The message names the field by its path, such as ``$.survey.after``. ``line`` counts from 1, and is 0 where no text
+    is at hand.
     """
+
+    def __init__(self, message: str, *, path: str = "", line: int = 0) -> None:
+        """Keep where it is, beside what it is."""
+        super().__init__(message)
+        self.path = path
+        self.line = line
 
 
 class ActRefused(JourneyError):

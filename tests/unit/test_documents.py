@@ -110,6 +110,28 @@ def test_a_bad_document_is_refused_and_its_field_named(kind, path, value, messag
     assert re.fullmatch(re.escape(message).replace("…", ".*"), str(refused.value))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (b'"measure": "csat"', b'"measure": "cast"', 9),
+        (b'"id": "loyalty"', b'"ix": "loyalty"', 49),
+        (b'"form": 1', b'"form": 1,,', 2),
+        (b'"after": "P3D"', b'"after": "P30D"', 12),
+    ],
+)
+def test_a_bad_document_names_the_line(old, new, line):
+    with pytest.raises(BadDocument) as refused:
+        documents.read("cadence", raw("cadence").replace(old, new, 1))
+    assert refused.value.line == line
+
+
+@pytest.mark.parametrize(("text", "line"), [(b"", 1), (b'{\n "form": 1,\n', 3), (b"[" * 90_000, 1), (b"\xff", 1)])
+def test_a_text_that_is_no_json_names_the_line_at_which_it_stops_being_so(text, line):
+    with pytest.raises(BadDocument) as refused:
+        documents.read("cadence", text)
+    assert refused.value.line == line
+
+
 def test_a_kind_that_there_is_not_is_refused():
     with pytest.raises(BadDocument, match="'letter' is no kind of document; there are cadence, playbook, settings"):
         documents.read("letter", b"{}")
