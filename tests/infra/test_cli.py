@@ -99,7 +99,7 @@ def test_what_is_wrong_with_a_document_is_said_by_field(run, tmp_path):
     file.write_text(json.dumps(document), "utf-8")
     status, printed, said = run("documents", "put", "settings", file)
     assert (status, printed) == (1, "")
-    assert said == "refused (422): the hours must start before they end - at `$.waking_hours`\n"
+    assert said == "refused (422): the hours must start before they end - at `$.waking_hours`, line 1\n"
 
 
 def test_a_version_that_is_not_there_is_refused(run):
