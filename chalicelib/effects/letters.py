@@ -5,6 +5,7 @@ from typing import Any
 
 from chalicelib.effects import rendering, words
 from chalicelib.effects.envelope import Body, Envelope
+from chalicelib.effects.words import N_, Words
 from chalicelib.journey import playbook
 from chalicelib.journey.documents import SCALES, Documents, Question, StaffMember
 from chalicelib.journey.effects import NotifyStaff
@@ -15,10 +16,10 @@ from chalicelib.links import Link, Links
 _WORK_FOR = timedelta(days=60)
 #: The customer's word on a proposal, as their page offers it.
 WORDS = {
-    "exceeds": "It exceeds what I expected",
-    "meets": "It meets what I expected",
-    "falls_short": "It falls short",
-    "other": "I have another idea",
+    "exceeds": N_("It exceeds what I expected"),
+    "meets": N_("It meets what I expected"),
+    "falls_short": N_("It falls short"),
+    "other": N_("I have another idea"),
 }
 REASONS = {
     "recovery_opened": "New recovery",
@@ -61,15 +62,16 @@ class Letters:
         """Write one mail to the customer."""
         sender = documents.staff.member(touch.by)
         opt_out = self._links.url(Link("opt_out", journey.id, touch.id))
+        said = words.of_customer(person, documents.settings)
         context = {
-            **rendering.frame(documents.settings.brand, words.of_customer(person, documents.settings)),
+            **rendering.frame(documents.settings.brand, said),
             "first_name": rendering.first_name(person),
             "case": rendering.case(journey),
             "opt_out_url": opt_out,
-            **_WRITE[touch.kind](self, touch, journey, person, documents),
+            **_WRITE[touch.kind](self, touch, journey, person, documents, said),
         }
         if sender is not None:
-            context["sender"] = rendering.staff(sender)
+            context["sender"] = rendering.staff(sender, said)
         body = rendering.mail(touch.kind, context)
         return body, self._envelope(touch, journey, person, documents, now, opt_out)
 
@@ -96,70 +98,88 @@ class Letters:
             unsubscribe_url="" if touch.klass == "response" else opt_out,
         )
 
-    def _ask(self, question: Question, journey: Journey, touch_id: str) -> dict[str, Any]:
+    def _ask(self, question: Question, journey: Journey, touch_id: str, said: Words) -> dict[str, Any]:
         link = Link("answer", journey.id, touch_id)
         return {
-            "question": question.text,
+            "question": said.said(question.text),
             "kind": rendering.DRAWN_AS[question.measure],
-            "options": rendering.options(question, url=lambda value: self._links.url(link, r=str(value))),
+            "options": rendering.options(question, url=lambda value: self._links.url(link, r=str(value)), said=said),
             "answer_url": self._links.url(link),
         }
 
-    def _survey(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+    def _survey(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, said: Words
+    ) -> dict[str, Any]:
         survey = journey.touch("survey") or touch
+        reminders = len(documents.cadence.survey.reminders)
         closes = (survey.sent_at or survey.due_at) + survey.window
         zone = rendering.customer_zone(person, documents)
         return {
-            **self._ask(documents.cadence.survey.questions[0], journey, "survey"),
-            "expires_on": rendering.day(closes, zone),
+            **self._ask(documents.cadence.survey.questions[0], journey, "survey", said),
+            "expires_on": said.day(closes, zone),
+            "only_reminder": reminders == 1,
+            "last_reminder": touch.number >= reminders,
         }
 
-    def _check_in(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+    def _check_in(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, said: Words
+    ) -> dict[str, Any]:
         del person
         step = documents.cadence.step(touch.step)
         if step is None:
             message = f"the pinned cadence has no step {touch.step!r}"
             raise LookupError(message)
-        return {**self._ask(step.ask[0], journey, touch.id), "step": step.id, "opening": step.opening}
+        asked = self._ask(step.ask[0], journey, touch.id, said)
+        return {**asked, "step": step.id, "opening": said.said(step.opening)}
 
-    def _acknowledgement(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+    def _acknowledgement(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, said: Words
+    ) -> dict[str, Any]:
         recovery = _recovery(journey, touch.recovery)
-        said = [answer for answer in journey.answers if answer.id in recovery.answers]
+        answers = [answer for answer in journey.answers if answer.id in recovery.answers]
         return {
-            "words": said[-1].words if said else "",
+            "answer_words": answers[-1].words if answers else "",
             "remark": journey.case is not None and journey.case.kind == "remark",
-            "owner": rendering.staff(owner_of(recovery, documents)),
-            "next_contact_by": next_contact(recovery, person, documents) or "the next working day",
+            "owner": rendering.staff(owner_of(recovery, documents), said),
+            "next_contact_by": next_contact(recovery, person, documents, said) or "",
         }
 
-    def _apology(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+    def _apology(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, said: Words
+    ) -> dict[str, Any]:
         del person
         recovery = _recovery(journey, touch.recovery)
-        return {"paragraphs": paragraphs(touch.text), "owner": rendering.staff(owner_of(recovery, documents))}
+        return {"paragraphs": paragraphs(touch.text), "owner": rendering.staff(owner_of(recovery, documents), said)}
 
-    def _proposal(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+    def _proposal(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, said: Words
+    ) -> dict[str, Any]:
         recovery = _recovery(journey, touch.recovery)
         proposal = next(one for one in recovery.proposals if one.number == touch.number)
         link = Link("proposal", journey.id, f"{recovery.number}.{proposal.number}")
         by = documents.staff.member(proposal.by) or owner_of(recovery, documents)
         return {
             "action": proposal.action,
-            "promised_by": rendering.day(proposal.due_at, rendering.customer_zone(person, documents)),
-            "owner": rendering.staff(by),
+            "promised_by": said.day(proposal.due_at, rendering.customer_zone(person, documents)),
+            "owner": rendering.staff(by, said),
             "note": "",
             "links": {word: self._links.url(link, r=word) for word in ("exceeds", "meets", "falls_short", "other")},
         }
 
-    def _update(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
+    def _update(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, said: Words
+    ) -> dict[str, Any]:
         proposal = journey.recovery.proposal if journey.recovery else None
         zone = rendering.customer_zone(person, documents)
         return {
             "paragraphs": paragraphs(touch.text),
-            "promised_by": rendering.day(proposal.due_at, zone) if proposal else "",
+            "promised_by": said.day(proposal.due_at, zone) if proposal else "",
         }
 
-    def _thanks(self, touch: Touch, journey: Journey, person: Person, documents: Documents) -> dict[str, Any]:
-        return self._apology(touch, journey, person, documents)
+    def _thanks(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents, said: Words
+    ) -> dict[str, Any]:
+        return self._apology(touch, journey, person, documents, said)
 
     # -- to staff ----------------------------------------------------------------------------------------
 
@@ -181,7 +201,7 @@ class Letters:
             **rendering.frame(brand, words.words("en")),
             "reason": f"{heading} ({recovery.severity})" if recovery else heading,
             "lines": _lines(notice, journey, person, documents),
-            "words": _words_for(notice, journey),
+            "answer_words": _words_for(notice, journey),
             "action_url": self._links.url(work) if journey.person_id else None,
             "action_label": "Open the recovery" if recovery else "Open the journey",
             "due": rendering.hour(notice.due, staff_zone(member, documents)) if notice.due else None,
@@ -224,10 +244,11 @@ def owner_of(recovery: Recovery, documents: Documents) -> StaffMember:
     return documents.staff.member(recovery.owner) or documents.staff.members[0]
 
 
-def next_contact(recovery: Recovery, person: Person, documents: Documents) -> str | None:
+def next_contact(recovery: Recovery, person: Person, documents: Documents, said: Words | None = None) -> str | None:
     """Return by when the customer hears from a person, in their own time."""
     promised = playbook.due(recovery, "apologise", documents)
-    return rendering.hour(promised, rendering.customer_zone(person, documents)) if promised else None
+    zone = rendering.customer_zone(person, documents)
+    return (said or words.words("en")).hour(promised, zone) if promised else None
 
 
 def staff_zone(member: StaffMember, documents: Documents) -> str:

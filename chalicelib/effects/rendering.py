@@ -11,10 +11,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.bccache import Bucket
+from msgspec.structs import replace
 
 from chalicelib.effects import words
 from chalicelib.effects.envelope import Body
-from chalicelib.effects.words import Words
+from chalicelib.effects.words import N_, Words
+from chalicelib.effects.wrapping import wrap
 from chalicelib.journey import budget
 from chalicelib.journey.documents import SCALES, Brand, Documents, Question, StaffMember
 from chalicelib.journey.state import Journey, Person
@@ -23,13 +25,13 @@ from chalicelib.journey.state import Journey, Person
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
 LABELS: dict[str, tuple[str, ...]] = {
-    "csat": ("Very unhappy", "Unhappy", "Neither happy nor unhappy", "Happy", "Very happy"),
-    "ces": ("Very difficult", "2", "3", "4", "5", "6", "Very easy"),
-    "nps": ("Not at all likely", *(str(number) for number in range(1, 10)), "Extremely likely"),
-    "come_back": ("Certainly not", "Probably not", "Perhaps", "Probably", "Certainly"),
-    "heard": ("Not at all", "A little", "Partly", "Mostly", "Fully"),
-    "fair": ("Not at all", "A little", "Partly", "Mostly", "Fully"),
-    "solved": ("Not yet", "Yes"),
+    "csat": (N_("Very unhappy"), N_("Unhappy"), N_("Neither happy nor unhappy"), N_("Happy"), N_("Very happy")),
+    "ces": (N_("Very difficult"), "2", "3", "4", "5", "6", N_("Very easy")),
+    "nps": (N_("Not at all likely"), *(str(number) for number in range(1, 10)), N_("Extremely likely")),
+    "come_back": (N_("Certainly not"), N_("Probably not"), N_("Perhaps"), N_("Probably"), N_("Certainly")),
+    "heard": (N_("Not at all"), N_("A little"), N_("Partly"), N_("Mostly"), N_("Fully")),
+    "fair": (N_("Not at all"), N_("A little"), N_("Partly"), N_("Mostly"), N_("Fully")),
+    "solved": (N_("Not yet"), N_("Yes")),
 }
 #: How a template draws each measure.
 DRAWN_AS = {
@@ -80,6 +82,7 @@ def environment() -> Environment:
     )
     # What stands in a template or a catalogue is markup, what is filled in is escaped (newstyle).
     made.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.filters |= {"wrap": wrap, "lines": str.splitlines}
     made.policies["ext.i18n.trimmed"] = True
     return made
 
@@ -94,15 +97,16 @@ def mail(kind: str, context: dict[str, Any]) -> Body:
     )
 
 
-def page(name: str, brand: Brand, context: dict[str, Any], language: str = "en") -> tuple[str, str]:
+def page(name: str, brand: Brand, context: dict[str, Any], said: Words | None = None) -> tuple[str, str]:
     """Render a page in a language; returns it and the content security policy: its one style sheet and nothing else."""
-    shown = {**frame(brand, words.words(language)), **context}
-    return environment().get_template(f"pages/{name}.html").render(shown), _policy(brand)
+    shown = {**frame(brand, said or words.words("en")), **context}
+    return environment().get_template(f"pages/{name}.html").render(shown), _policy(brand.colour)
 
 
 @lru_cache(maxsize=16)
-def _policy(brand: Brand) -> str:
-    sheet = environment().get_template("pages/style.css").render(brand=brand)
+def _policy(colour: str) -> str:
+    """Return the policy of a page: the sheet depends on the brand's colour and nothing else."""
+    sheet = environment().get_template("pages/style.css").render(brand={"colour": colour})
     digest = b64encode(sha256(sheet.encode()).digest()).decode()
     rules = (
         "default-src 'none'",
@@ -116,13 +120,12 @@ def _policy(brand: Brand) -> str:
 
 def frame(brand: Brand, said: Words) -> dict[str, Any]:
     """Return what every mail and page shows, and the words that they are said in."""
-    return {
-        "brand": brand,
-        "words": said,
-        "lang": said.language,
-        "dir": said.direction,
-        "sender": brand.sender,
-    }
+    shown = replace(
+        brand,
+        phone_hours=said.said(brand.phone_hours),
+        sender=replace(brand.sender, role=said.said(brand.sender.role)),
+    )
+    return {"brand": shown, "words": said, "lang": said.language, "dir": said.direction, "sender": shown.sender}
 
 
 def first_name(person: Person) -> str | None:
@@ -138,13 +141,14 @@ def case(journey: Journey) -> dict[str, str]:
     return {"subject": known.subject or known.issue or known.category, "reference": known.case_id}
 
 
-def options(question: Question, selected: str = "", url: Any = None) -> list[dict[str, Any]]:
+def options(question: Question, selected: str = "", url: Any = None, said: Words | None = None) -> list[dict[str, Any]]:
     """Return the choices of a question, best last; for 'solved' the good answer comes first, as people expect it."""
     low, high = SCALES[question.measure]
+    said = said or words.words("en")
     found = [
         {
             "value": value,
-            "label": LABELS[question.measure][value - low],
+            "label": said.text(LABELS[question.measure][value - low]),
             "selected": str(value) == selected,
             **({"url": url(value)} if url else {}),
         }
@@ -153,9 +157,9 @@ def options(question: Question, selected: str = "", url: Any = None) -> list[dic
     return found[::-1] if question.measure == "solved" else found
 
 
-def staff(member: StaffMember) -> dict[str, str]:
+def staff(member: StaffMember, said: Words | None = None) -> dict[str, str]:
     """Return what a customer may know of a member of staff."""
-    return {"name": member.name, "role": member.role}
+    return {"name": member.name, "role": (said or words.words("en")).said(member.role)}
 
 
 def day(instant: datetime, zone: str) -> str:

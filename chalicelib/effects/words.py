@@ -10,14 +10,14 @@ from datetime import datetime
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from chalicelib.journey import clock
-from chalicelib.journey.documents import LANGUAGES, Settings
+from chalicelib.journey.documents import LANGUAGES, Said, Settings
 from chalicelib.journey.state import Person
 
 LOCALE: Final = Path(__file__).parents[1] / "locale"
@@ -41,11 +41,12 @@ class _Calendar(msgspec.Struct, frozen=True):
 
 
 class Words:
-    """What is said to a customer in one language. ``language`` is one of `LANGUAGES`."""
+    """What is said to a customer in one of `LANGUAGES`. ``otherwise`` serves where a lead's own text lacks it."""
 
-    def __init__(self, language: str, catalogue: NullTranslations, calendar: _Calendar) -> None:
+    def __init__(self, language: str, otherwise: str, catalogue: NullTranslations, calendar: _Calendar) -> None:
         """Keep the catalogue and the names of days, months and places."""
         self.language = language
+        self._otherwise = otherwise
         self.direction = "rtl" if language in _RIGHT_TO_LEFT else "ltr"
         self.gettext: Callable[[str], str] = catalogue.gettext
         self.ngettext: Callable[[str, str, int], str] = catalogue.ngettext
@@ -59,6 +60,13 @@ class Words:
     def plural(self, one: str, many: str, number: int, **values: object) -> str:
         """Return the form of a text that fits a number, which it may name as ``%(num)s``."""
         return self.ngettext(one, many, number) % {"num": number, **values}
+
+    def said(self, text: Said) -> str:
+        """Return a text of a document in this language: a lead's own translation, or that of a text of ours."""
+        if isinstance(text, str):
+            return self.gettext(text)
+        given = cast("dict[str, str]", text)
+        return given.get(self.language) or given.get(self._otherwise) or next(iter(given.values()))
 
     def day(self, instant: datetime, zone: str) -> str:
         """Return a date as a person says it there: ``Friday 15 May``, ``5月15日金曜日``."""
@@ -82,11 +90,11 @@ class Words:
         return self._calendar.cities.get(zone) or zone.rsplit("/", maxsplit=1)[-1].replace("_", " ")
 
 
-@lru_cache(maxsize=len(LANGUAGES))
-def words(language: str) -> Words:
+@lru_cache(maxsize=len(LANGUAGES) ** 2)
+def words(language: str, otherwise: str = "en") -> Words:
     """Return the words of a language; of English for one that is not among `LANGUAGES`."""
     known = language if language in LANGUAGES else "en"
-    return Words(known, _catalogue(known), _calendar(known))
+    return Words(known, otherwise, _catalogue(known), _calendar(known))
 
 
 def _catalogue(language: str) -> NullTranslations:
@@ -110,7 +118,8 @@ def spoken(locale: str, otherwise: str = "en") -> str:
 
 def of_customer(person: Person, settings: Settings) -> Words:
     """Return the words of a customer: of their locale, else of the deployment."""
-    return words(spoken(person.customer.locale if person.customer else "", settings.language))
+    language = spoken(person.customer.locale if person.customer else "", settings.language)
+    return words(language, settings.language)
 
 
 # -- what templates call: the language is that of the render, never of the cached environment ----------------------

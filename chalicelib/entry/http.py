@@ -8,6 +8,7 @@ import msgspec
 from chalice import Response
 
 from chalicelib.effects import rendering
+from chalicelib.effects.words import Words
 from chalicelib.journey.documents import Brand
 
 #: A form of ours has at most a dozen fields; an answer at most 8,000 characters, which UTF-8 and URL encoding stretch.
@@ -52,9 +53,9 @@ def query(request: Any, name: str) -> str:
     return str((request.query_params or {}).get(name, ""))
 
 
-def page(name: str, brand: Brand, context: Mapping[str, Any], status: int = 200, language: str = "en") -> Response:
-    """Reply with a page in a language."""
-    shown, policy = rendering.page(name, brand, dict(context), language)
+def page(name: str, brand: Brand, context: Mapping[str, Any], status: int = 200, said: Words | None = None) -> Response:
+    """Reply with a page in the words of a language, in English if none is given."""
+    shown, policy = rendering.page(name, brand, dict(context), said)
     return Response(shown, status_code=status, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import msgspec
 from chalice import Response
 
-from chalicelib.effects import letters, rendering
+from chalicelib.effects import letters, rendering, words
 from chalicelib.entry import http
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
 from chalicelib.journey.documents import SCALES, Brand, Documents, Question, Settings
@@ -373,7 +373,11 @@ def _answering(
 
 def _intro(visit: Visit, touch: Touch | None) -> str:
     step = visit.documents.cadence.step(touch.step) if touch else None
-    return step.opening if step else "It takes under a minute. Nothing is recorded until you press Send."
+    return (
+        words.words("en").said(step.opening)
+        if step
+        else "It takes under a minute. Nothing is recorded until you press Send."
+    )
 
 
 def _open_question(fields: dict[str, str], error: str | None) -> dict[str, Any]:

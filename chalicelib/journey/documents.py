@@ -23,6 +23,8 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
+#: A text that customers read: plain, or in several languages (``{"en": "…", "de": "…"}``).
+Said = Text | Annotated[dict[Language, Text], msgspec.Meta(min_length=1)]
 #: The languages that customers are written to in. English is the source of the others.
 LANGUAGES: tuple[str, ...] = get_args(Language)
 
@@ -44,7 +46,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One short item on an answer page."""
 
     measure: Measure
-    text: Text
+    text: Said
     required: bool = False
 
 
@@ -71,7 +73,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Name
     after: str
     ask: tuple[Question, ...]
-    opening: Text
+    opening: Said
     latest_useful: str
     unknown: str | None = None
     clamp: tuple[str, str] | None = None
@@ -196,7 +198,7 @@ class Sender(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The named person in whose name automatic mails are sent."""
 
     name: Text
-    role: Text
+    role: Said
 
 
 class Brand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,7 +208,7 @@ class Brand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     colour: Annotated[str, msgspec.Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
     postal_address: Text
     phone: Text
-    phone_hours: Text
+    phone_hours: Said
     site_url: Annotated[str, msgspec.Meta(pattern=r"^https?://")]
     sender: Sender
     logo_url: str | None = None
@@ -252,7 +254,7 @@ class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Name
     name: Text
     email: Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>\"]+@[^@\s<>\"]+\Z", max_length=254)]
-    role: Text
+    role: Said
     rank: Rank
     teams: tuple[str, ...]
     calendar: clock.Calendar | None = None

@@ -25,6 +25,7 @@ ARROWS: dict[str, set[str]] = {
         "chalicelib.effects.rendering",
         "chalicelib.effects.letters",
         "chalicelib.effects.queue",
+        "chalicelib.effects.words",
         "chalicelib.links",
         "chalicelib.insight",
         "chalicelib.settings",

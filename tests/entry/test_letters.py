@@ -46,12 +46,12 @@ def _letter(stack, journey_id, **touch):
     return letters.to_customer(planned, journey, person, documents, now)
 
 
-def test_without_a_subject_a_mail_says_your_case_and_quotes_nothing(stack):
+def test_without_a_subject_a_mail_names_no_case_and_quotes_nothing(stack):
     _answered_badly(stack)
     parts = _parts(stack)
     assert "Your case is closed on our side." in parts[0][1]
     assert "Your case is closed on our side." in parts[0][2]
-    assert _acknowledgement(stack)[0] == "Thank you for telling us about your case"
+    assert _acknowledgement(stack)[0] == "Thank you for telling us"
     assert [text for mail in parts for text in mail if "“" in text] == []
 
 
