@@ -1,0 +1,142 @@
+"""A document as a form and back: what nobody touched stays as it was, and what somebody typed wrong is named."""
+
+import json
+
+import pytest
+
+from chalicelib.entry import document_form as form
+from chalicelib.journey import documents
+from chalicelib.journey.errors import BadDocument
+from chalicelib.store.documents import shipped
+
+
+def typed(part, into=None):
+    """The fields that a browser sends for a form that nobody has touched."""
+    into = {} if into is None else into
+    if isinstance(part, form.Field):
+        into[part.name] = part.value
+        return into
+    if part.is_row:
+        into[f"{part.name}._row"] = "1"
+    for inner in part.parts if part.present else ():
+        typed(inner, into)
+    return into
+
+
+def opened(kind):
+    held = json.loads(shipped(kind))
+    return held, typed(form.groups(kind, held))
+
+
+def find(part, name):
+    if part.name == name:
+        return part
+    inner = (find(one, name) for one in getattr(part, "parts", ()))
+    return next((one for one in inner if one is not None), None)
+
+
+@pytest.mark.parametrize("kind", list(documents.KINDS))
+def test_a_form_that_nobody_touched_makes_the_same_document(kind):
+    held, fields = opened(kind)
+    assert form.document(kind, fields, held) == json.dumps(held, indent=2, ensure_ascii=False) + "\n"
+
+
+def test_what_is_typed_stands_in_the_document_and_nothing_else_has_changed():
+    held, fields = opened("cadence")
+    fields |= {
+        "survey.after": "P2D",
+        "weighing.negative.csat_max": "3",
+        "survey.cancel_if": "case_reopened\r\nspam\r\n",
+    }
+    held["survey"]["after"] = "P2D"
+    held["weighing"]["negative"]["csat_max"] = 3
+    held["survey"]["cancel_if"] = ["case_reopened", "spam"]
+    assert json.loads(form.document("cadence", fields, held)) == held
+
+
+def test_a_row_is_added_empty_at_the_end_of_its_list():
+    held, fields = opened("staff")
+    made = json.loads(form.document("staff", {**fields, "add": "members"}, held))
+    assert made["members"][:-1] == held["members"]
+    assert made["members"][-1] == {"id": "", "name": "", "email": "", "role": "", "rank": "", "teams": []}
+
+
+def test_a_row_is_removed_and_the_others_keep_their_order():
+    held, fields = opened("staff")
+    made = json.loads(form.document("staff", {**fields, "members.1._remove": "yes"}, held))
+    assert [one["id"] for one in made["members"]] == ["ana", "mei", "samir", "ines"]
+
+
+def test_a_box_that_is_not_ticked_is_no():
+    held, fields = opened("cadence")
+    del fields["tracks.after_recovery.steps.0.part_of_recovery"]
+    made = json.loads(form.document("cadence", fields, held))
+    assert made["tracks"]["after_recovery"]["steps"][0]["part_of_recovery"] is False
+
+
+def test_an_object_that_may_be_absent_comes_when_it_is_asked_for():
+    held, fields = opened("staff")
+    made = json.loads(form.document("staff", {**fields, "add": "members.0.calendar"}, held))
+    assert "calendar" in made["members"][0]
+    assert "calendar" not in made["members"][1]
+
+
+def test_and_goes_when_it_is_removed():
+    held, _ = opened("staff")
+    held["members"][0]["calendar"] = {"zone": "Asia/Tokyo", "hours": {"start": "10:00:00", "end": "19:00:00"}}
+    fields = typed(form.groups("staff", held))
+    made = json.loads(form.document("staff", {**fields, "members.0.calendar._remove": "yes"}, held))
+    assert "calendar" not in made["members"][0]
+
+
+def test_what_is_no_number_stays_as_it_was_typed_and_is_named_beside_its_field():
+    held, fields = opened("settings")
+    text = form.document("settings", {**fields, "fatigue.max_survey_invites_365d": "six"}, held)
+    with pytest.raises(BadDocument) as refused:
+        documents.read("settings", text.encode())
+    drawn = form.groups("settings", json.loads(text), refused.value)
+    found = find(drawn, "fatigue.max_survey_invites_365d")
+    assert (found.value, found.error) == ("six", "Expected `int`, got `str` - at `$.fatigue.max_survey_invites_365d`")
+
+
+def test_a_mistake_in_a_list_stands_beside_the_list():
+    held, _ = opened("cadence")
+    held["tracks"]["after_recovery"]["steps"][1]["id"] = "fix_holds"
+    with pytest.raises(BadDocument) as refused:
+        documents.read("cadence", json.dumps(held).encode())
+    drawn = form.groups("cadence", held, refused.value)
+    assert (
+        find(drawn, "tracks.after_recovery.steps").error
+        == "two steps have the same id - at `$.tracks.after_recovery.steps`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [("PT24H", "1 day"), ("P3D", "3 days"), ("PT90M", "1 hour 30 minutes"), ("P2BD", "2 business days"), ("soon", "")],
+)
+def test_a_duration_is_said_in_words(duration, words):
+    held, _ = opened("cadence")
+    held["survey"]["after"] = duration
+    assert find(form.groups("cadence", held), "survey.after").spoken == words
+
+
+@pytest.mark.parametrize("held", [None, [], {}, {"survey": 3, "tracks": []}, {"weighing": {"urgent_words": "x"}}])
+def test_a_document_of_any_shape_can_be_drawn(held):
+    assert find(form.groups("cadence", held), "survey.after").value == ""
+
+
+def test_every_hint_is_for_a_field_that_there_is():
+    known = set()
+    for kind in documents.KINDS:
+        names = typed_and_groups(form.groups(kind, json.loads(shipped(kind))))
+        known |= {
+            ".".join([kind, *(part for part in name.split(".") if part and not part.isdigit())]) for name in names
+        }
+    assert set(form.HINTS) - known == set()
+
+
+def typed_and_groups(part):
+    yield part.name
+    for inner in getattr(part, "parts", ()):
+        yield from typed_and_groups(inner)
