@@ -43,7 +43,11 @@ def provision(
 
 
 def _make_table(account: Account, properties: Properties) -> None:
-    account.dynamodb.create_table(**{name: value for name, value in properties.items() if name not in _INVISIBLE})
+    seen = {name: value for name, value in properties.items() if name not in _INVISIBLE}
+    expiry = seen.pop("TimeToLiveSpecification", None)
+    account.dynamodb.create_table(**seen)
+    if expiry is not None:
+        account.dynamodb.update_time_to_live(TableName=properties["TableName"], TimeToLiveSpecification=expiry)
 
 
 def _make_queue(account: Account, properties: Properties) -> None:

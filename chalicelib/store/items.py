@@ -80,6 +80,11 @@ def due(pk: str, at: datetime | None) -> Item:
     return {} if at is None else {"due_shard": {"S": shard(pk)}, "due_at": {"S": instant(at)}}
 
 
+def expires(at: datetime) -> Item:
+    """Return the attribute by which an item goes by itself, a few days after that instant at the latest."""
+    return {"expires_at": {"N": str(int(at.timestamp()))}}
+
+
 def journey_item(journey: Journey, version: int, look_at: datetime | None) -> Item:
     """Return the item of a journey. ``look_at`` is when a missed alarm would be noticed."""
     pk = f"J#{journey.id}"

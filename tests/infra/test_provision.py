@@ -55,6 +55,7 @@ def test_every_maker_made_exactly_what_the_template_has(account, environment):
     resources = stack.resources("test", ACCOUNT, REGION).values()
     made = {
         "dynamodb.CreateTable": "AWS::DynamoDB::Table",
+        "dynamodb.UpdateTimeToLive": "AWS::DynamoDB::Table",
         "sqs.CreateQueue": "AWS::SQS::Queue",
         "scheduler.CreateScheduleGroup": "AWS::Scheduler::ScheduleGroup",
         "events.CreateEventBus": "AWS::Events::EventBus",
