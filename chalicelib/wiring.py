@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.pipeline import Pipeline, Worker
     from chalicelib.store.cases import CaseEpochs
     from chalicelib.store.documents import DocumentStore
+    from chalicelib.store.quarantine import Quarantine
     from chalicelib.store.table import Table
     from chalicelib.telemetry import Log
 
@@ -229,7 +230,13 @@ class Wiring:
         """Deals with the messages of each queue."""
         from chalicelib.entry.queues import Consumer
 
-        return Consumer(self.worker, self.epochs, self.clock)
+        return Consumer(self.worker, self.epochs, self._quarantine, self._queues.bury, self.clock)
+
+    @cached_property
+    def _quarantine(self) -> "Quarantine":
+        from chalicelib.store.quarantine import Quarantine
+
+        return Quarantine(self._dynamodb, self.settings.table, self._boundary)
 
 
 _installed: list[Wiring] = []

@@ -242,7 +242,9 @@ class Stack:
         sqs, url = self.account.client("sqs"), self._urls[queue]
         taken = False
         while (visible := sqs.next_visible_at(url)) is not None and visible <= self.clock.now:
-            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]).get(
+                "Messages", []
+            ):
                 taken = True
                 with self._watched(queue):
                     self.take(queue, message)

@@ -1,4 +1,4 @@
-"""The two messages that HTTP functions send: wake the worker, and keep this event when the table cannot be had."""
+"""What is put into queues: wake the worker, keep this event while the table is away, this nobody can deal with."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from chalicelib.journey.events import Event
 
 
 class Queues:
-    """Sends to the work queue and to the inbox."""
+    """Sends to the work queue, to the inbox, and to the inbox's dead-letter queue."""
 
     def __init__(self, client: Any, work_url: str, inbox_url: str, boundary: Boundary = straight) -> None:
         """Keep the SQS client and the two addresses."""
@@ -30,3 +30,11 @@ class Queues:
         """Keep a decoded event for the worker, because it could not be committed here."""
         body = events.dump(event).decode()
         self._boundary("keep", lambda: self._client.send_message(QueueUrl=self._inbox_url, MessageBody=body))
+
+    def bury(self, reference: str) -> None:
+        """Put a reference to what was put aside where an alarm sees it; sent back, it comes to the inbox.
+
+        The template names a dead-letter queue after its queue.
+        """
+        dead = f"{self._inbox_url}-dead"
+        self._boundary("bury", lambda: self._client.send_message(QueueUrl=dead, MessageBody=reference))

@@ -15,6 +15,7 @@ One table, two string keys. What stands where:
 ``CASE#<source>|<id>``  ``STATE``             the epochs of a case, for sources that do not number them
 ``DOC#<kind>``        ``V#<number>``          the versions of a document
 ``DOC``               ``ACTIVE``              which version of each kind is active, and which is the newest
+``DEAD#<sha256>``     ``BODY``                a message that nobody could deal with; expires
 ``DEPLOYMENT``        …                       state, choices and lock of `make deploy` (`infra/deployed.py`)
 ====================  ======================  ====================================================================
 

@@ -4,11 +4,16 @@ import json
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.entry.decode import BadInput
+from chalicelib.entry.queues import LAST_TRY
 from chalicelib.journey import events
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.state import Stage
+from chalicelib.store.quarantine import PutAside, Quarantine
+from infra.stack import resources
+from local.aws.account import DEFAULT_ACCOUNT_ID, DEFAULT_REGION
 from tests.entry.conftest import ADA, START
 
 
@@ -96,3 +101,71 @@ def test_the_reconciler_does_what_a_lost_message_left_undone(stack):
     tags = [mail.tags["kind"] for mail in stack.account.ses.sent]
     assert sorted(tags) == ["acknowledgement", "staff-notice", "survey"]
     assert stack.wiring.table.owed(f"J#{journey_id}") == []
+
+
+# -- what nobody can deal with ---------------------------------------------------------------------------------
+
+
+def _received(body, tries):
+    return {"Records": [{"body": body, "attributes": {"ApproximateReceiveCount": str(tries)}}]}
+
+
+def _bus(words):
+    case = {"source": "desk", "case_id": "1", "resolved_at": "soon", "subject": words, "customer": ADA}
+    return json.dumps({"detail-type": "case.resolved", "detail": case})
+
+
+def _buried(stack):
+    sqs = stack.account.client("sqs")
+    url = stack.environment["INBOX_QUEUE_URL"] + "-dead"
+    return [
+        message["Body"] for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    ]
+
+
+def test_the_last_try_is_the_one_that_the_queues_allow():
+    kinds = {"AWS::SQS::Queue"}
+    queues = [
+        one.properties
+        for one in resources("dev", DEFAULT_ACCOUNT_ID, DEFAULT_REGION).values()
+        if one.type in kinds and "RedrivePolicy" in one.properties
+    ]
+    assert {queue["RedrivePolicy"]["maxReceiveCount"] for queue in queues} == {LAST_TRY}
+
+
+@pytest.mark.parametrize("queue", ["inbox", "feedback"])
+def test_at_the_last_try_a_message_is_put_aside_and_only_a_reference_is_buried(stack, queue):
+    deal = getattr(stack.wiring.consumer, queue)
+    for tries in range(1, LAST_TRY):
+        with pytest.raises(BadInput):
+            deal(_received(_bus("Ada's secret"), tries))
+    assert _buried(stack) == []
+    deal(_received(_bus("Ada's secret"), LAST_TRY))
+    (reference,) = _buried(stack)
+    assert "Ada" not in reference
+    name = json.loads(reference)["put_aside"]
+    assert Quarantine(stack.account.client("dynamodb"), stack.environment["TABLE"]).get(name) == PutAside(
+        queue, _bus("Ada's secret")
+    )
+
+
+def test_put_aside_twice_is_put_aside_once(stack):
+    for _ in range(2):
+        stack.wiring.consumer.inbox(_received(_bus("x"), LAST_TRY))
+    assert len([row for row in stack.rows() if row["pk"]["S"].startswith("DEAD#")]) == 1
+
+
+def test_a_reference_that_is_sent_back_is_the_message_again_and_is_forgotten_once_dealt_with(stack):
+    quarantine = Quarantine(stack.account.client("dynamodb"), stack.environment["TABLE"])
+    reference = json.dumps({"put_aside": quarantine.put(PutAside("inbox", _kept()), "Conflict", START)})
+    for _ in range(2):
+        stack.wiring.consumer.inbox(_received(reference, 1))
+    assert stack.journey(events.journey_of_case("desk", "1", 1)).stage is Stage.WAITING
+    assert [row for row in stack.rows() if row["pk"]["S"].startswith("DEAD#")] == []
+
+
+def test_without_the_table_nothing_is_put_aside_and_the_queue_keeps_the_message(stack):
+    stack.off.add("dynamodb")
+    with pytest.raises(EndpointConnectionError):
+        stack.wiring.consumer.inbox(_received(_kept(), LAST_TRY))
+    assert _buried(stack) == []

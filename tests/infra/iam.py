@@ -144,6 +144,7 @@ def _parameters(params):
 #: Call → what IAM asks for. Source, where nothing else is said: its page of the Service Authorization Reference
 #: (the right has the name of the operation).
 ASKED: dict[str, Callable[[Params], Iterator[Use]]] = {
+    "dynamodb.DeleteItem": _table("DeleteItem"),
     "dynamodb.GetItem": _table("GetItem"),
     "dynamodb.PutItem": _table("PutItem"),
     "dynamodb.Query": _table("Query"),

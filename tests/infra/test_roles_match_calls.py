@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from msgspec.structs import replace
 
+from chalicelib.entry.queues import LAST_TRY
 from infra import policies, stack
 from infra.policies import Roles
 from local.aws.account import DEFAULT_ACCOUNT_ID, DEFAULT_REGION
@@ -121,11 +122,29 @@ def _publish(world: World, kind: str, detail: dict) -> None:
     assert world.stack.account.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
+def put_aside(world: World) -> None:
+    """A case and news of a mail cannot be dealt with for a while; ops send the references back when they can be."""
+    now = world.now.isoformat()
+    _publish(world, "case.resolved", {"source": "desk", "case_id": "lamp", "resolved_at": now, "customer": PAT})
+    sqs = world.stack.account.client("sqs")
+    url = {name: sqs.get_queue_url(QueueName=f"aftercare-{STAGE}-{name}")["QueueUrl"] for name in ("inbox", "feedback")}
+    sqs.send_message(QueueUrl=url["feedback"], MessageBody="no news of any mail")
+
+    def send_back() -> None:
+        for _ in range(2):
+            message = sqs.receive_message(QueueUrl=f"{url['inbox']}-dead")["Messages"][0]
+            sqs.delete_message(QueueUrl=f"{url['inbox']}-dead", ReceiptHandle=message["ReceiptHandle"])
+            sqs.send_message(QueueUrl=url["inbox"], MessageBody=message["Body"])
+
+    world.later(2 * HOUR, send_back)
+
+
 TOLD: dict[str, tuple[Callable[[World], None], tuple[Trouble, ...]]] = {
     **{name: (story.play, ()) for name, story in STORIES.items()},
     "silence": (silence, ()),
     "documents": (documents, ()),
     "bus": (bus, ()),
+    "put aside": (put_aside, (Trouble("on_inbox", COMMIT, out_of_reach),) * LAST_TRY),
     "lost alarm": (lost_alarm, (Trouble("on_reconcile", COMMIT, rung_meanwhile),)),
     "an alarm rings twice": (silence, (Trouble("on_alarms", COMMIT, rung_meanwhile),)),
     "pages cannot commit": (
