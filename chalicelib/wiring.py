@@ -204,6 +204,7 @@ class Wiring:
         from chalicelib.effects.letters import Letters
         from chalicelib.effects.mail import Mailer, MailService
         from chalicelib.effects.perform import Effects
+        from chalicelib.effects.sentiment import Weigher
 
         s = self.settings
         service = MailService(self._client("sesv2"), s.configuration_set, self._boundary)
@@ -213,7 +214,8 @@ class Wiring:
         alarms = Alarms(
             scheduler, self.table, s.schedule_group, s.alarms_queue_arn, s.scheduler_role_arn, self._boundary
         )
-        return Effects(self.table, mailer, alarms, self._run)
+        weigher = Weigher(self.table, self._settle, self.clock)
+        return Effects(self.table, mailer, alarms, weigher, self._run)
 
     def _run(self, event: Any) -> None:
         self.worker.run(event)

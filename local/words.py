@@ -146,6 +146,11 @@ def _answered(event: events.AnswerGiven, known: Known, _zone: str) -> tuple[str,
     return "".join(told), event.words
 
 
+def _weighed(event: events.WordsWeighed, known: Known, _zone: str) -> tuple[str, str]:
+    angry = event.compound <= known.documents.cadence.weighing.mismatch.compound_max
+    return f"The words beside that score sound {'angry' if angry else 'not angry'} ({event.compound:+.2f})", ""
+
+
 def _answered_proposal(event: events.ProposalAnswered, known: Known, _zone: str) -> tuple[str, str]:
     return f"{_customer(known)} said of proposal {event.proposal}: {_WORD[event.word]}", event.words
 
@@ -206,6 +211,7 @@ _TELL: dict[type, Callable[[Any, Known, str], tuple[str, str]]] = {
     events.CaseWithdrawn: _withdrawn,
     events.FailureLogged: _logged,
     events.AnswerGiven: _answered,
+    events.WordsWeighed: _weighed,
     events.ProposalAnswered: _answered_proposal,
     events.OptedOut: _opted_out,
     events.StaffActed: _acted,

@@ -37,6 +37,7 @@ REASONS = {
     "call_back": "The customer asks for a call back",
     "urgent_words": "Urgent words in an answer",
     "lukewarm": "A lukewarm answer, please look",
+    "mismatch": "A good score with angry words, please look",
     "suspect_negative": "A bad answer that may not be a person's, please look",
     "human_try": "Two check-ins unanswered, try once in person",
     "another_way": "Cannot be reached by mail, settle it another way",

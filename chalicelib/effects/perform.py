@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from chalicelib.effects.alarm import Alarms
 from chalicelib.effects.mail import Mailer
-from chalicelib.journey.effects import NotifyStaff, SendMail, SetAlarm, Tell, TellOthers
+from chalicelib.effects.sentiment import Weigher
+from chalicelib.journey.effects import NotifyStaff, SendMail, SetAlarm, Tell, TellOthers, WeighWords
 from chalicelib.journey.events import Event
 from chalicelib.store.items import Owed
 from chalicelib.store.table import Table
@@ -15,8 +16,11 @@ from chalicelib.store.table import Table
 class Effects:
     """The hands of the worker. ``run`` takes an event down the whole road, for journeys that tell others."""
 
-    def __init__(self, table: Table, mailer: Mailer, alarms: Alarms, run: Callable[[Event], object]) -> None:
+    def __init__(
+        self, table: Table, mailer: Mailer, alarms: Alarms, weigher: Weigher, run: Callable[[Event], object]
+    ) -> None:
         """Keep who can do what."""
+        self._weigher = weigher
         self._table = table
         self._mailer = mailer
         self._alarms = alarms
@@ -29,6 +33,8 @@ class Effects:
             self._mailer.send_touch(owed, effect)
         elif isinstance(effect, NotifyStaff):
             self._mailer.send_notice(owed, effect)
+        elif isinstance(effect, WeighWords):
+            self._weigher.weigh(owed, effect)
         elif isinstance(effect, SetAlarm):
             self._alarms.perform(owed, effect.journey_id)
         elif isinstance(effect, Tell):

@@ -20,7 +20,7 @@ from chalicelib.journey import clock, playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.documents import Act, StaffMember
 from chalicelib.journey.errors import ActRefused
-from chalicelib.journey.events import AlarmRang, StaffActed
+from chalicelib.journey.events import AlarmRang, StaffActed, WordsWeighed
 from chalicelib.journey.state import Journey, Recovery
 from chalicelib.links import BadLink, Links
 from chalicelib.store.table import Fact
@@ -375,6 +375,8 @@ def describe(fact: Fact, visit: pages.Visit) -> str:
     if isinstance(event, StaffActed):
         by = visit.documents.staff.member(event.by)
         return f"{_ACTED[event.act]} by {by.name if by else event.by or 'the owner'}"
+    if isinstance(event, WordsWeighed):
+        return f"A program read the customer's words: {event.compound:+.2f}, from -1 (angry) to 1 (content)"
     if isinstance(event, AlarmRang):
         return "Time passed: what was due was looked at"
     reason = getattr(event, "reason", "")

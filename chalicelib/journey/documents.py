@@ -105,6 +105,26 @@ class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     not_solved: bool = False
 
 
+class Mismatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a good score and the words beside it do not go together, so that a person should look.
+
+    A score is good from ``score_min`` of 5, ``nps_min`` of 10 or ``ces_min`` of 7 on. Its words are angry from a
+    compound score of ``compound_max`` down (VADER's, -1 to 1), or when one of ``phrases`` stands in them. English only.
+    """
+
+    score_min: Annotated[int, msgspec.Meta(ge=1, le=5)] = 4
+    nps_min: Annotated[int, msgspec.Meta(ge=0, le=10)] = 9
+    ces_min: Annotated[int, msgspec.Meta(ge=1, le=7)] = 6
+    compound_max: Annotated[float, msgspec.Meta(ge=-1, le=1)] = -0.3
+    phrases: tuple[Annotated[str, msgspec.Meta(min_length=3, max_length=80)], ...] = (
+        *("never again", "never buy", "last time i", "waste of", "rip off", "ripped off", "scam", "unacceptable"),
+        *("disgust", "appalling", "disgrace", "shame on", "fed up", "sick of", "still not", "still waiting"),
+        *("still broken", "not happy", "unhappy", "not satisfied", "dissatisfied", "disappoint", "cancel my"),
+        *("want my money back", "make a complaint", "bad review", "wrong button", "pressed the wrong"),
+    )
+    within: str = "P1BD"
+
+
 class Weighing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which answers open a recovery, which a person should look at, and which words make it urgent."""
 
@@ -114,6 +134,7 @@ class Weighing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     severity_p2: Threshold
     look: Threshold
     urgent_words: tuple[str, ...]
+    mismatch: Mismatch = Mismatch()
 
 
 class Loyalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -387,6 +408,7 @@ def _check_cadence(cadence: Cadence) -> None:
     ):
         _check_track(f"$.tracks.{name}", track)
     _check_loyalty(cadence.loyalty)
+    _duration("$.weighing.mismatch.within", cadence.weighing.mismatch.within, elapsed=False)
 
 
 def _check_questions(path: str, questions: tuple[Question, ...]) -> None:

@@ -30,6 +30,14 @@ class NotifyStaff(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     due: datetime | None = None
 
 
+class WeighWords(msgspec.Struct, frozen=True, tag=True):
+    """Find out how angry the words of this answer sound, and say so by an event."""
+
+    key: str
+    journey_id: str
+    answer_id: str
+
+
 class SetAlarm(msgspec.Struct, frozen=True, tag=True):
     """Make the journey's one alarm ring at its next wake-up instant, whatever that is by then."""
 
@@ -55,7 +63,7 @@ class TellOthers(msgspec.Struct, frozen=True, tag=True):
     event: PurchaseNoted | PersonSilenced
 
 
-Effect = SendMail | NotifyStaff | SetAlarm | Tell | TellOthers
+Effect = SendMail | NotifyStaff | WeighWords | SetAlarm | Tell | TellOthers
 ALARM_KEY = "alarm"
 
 

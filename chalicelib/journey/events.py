@@ -125,6 +125,14 @@ class AnswerGiven(Happened, frozen=True):
     returned: bool = False
 
 
+class WordsWeighed(Happened, frozen=True):
+    """How angry the words of an answer sound to a program: ``compound`` from -1 to 1, ``by`` which program."""
+
+    answer_id: Id
+    compound: Annotated[float, msgspec.Meta(ge=-1, le=1)]
+    by: str = ""
+
+
 class ProposalAnswered(Happened, frozen=True):
     """The customer's word on a proposal: only they can say that it meets what they expected."""
 
@@ -236,6 +244,7 @@ JourneyEvent = (
     | CaseWithdrawn
     | FailureLogged
     | AnswerGiven
+    | WordsWeighed
     | ProposalAnswered
     | OptedOut
     | StaffActed

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from chalicelib.journey import budget, cadence, clock, loyalty, playbook
+from chalicelib.journey import budget, cadence, clock, loyalty, mismatch, playbook
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import ALARM_KEY, Decision, SetAlarm
@@ -266,6 +266,8 @@ def _accept(turn: Turn, answer: Answer) -> None:
         reason = "call_back" if answer.call_back else "urgent_words" if urgent else "lukewarm"
         due = turn.documents.settings.calendar.add(turn.now, clock.span("P1BD" if reason != "lukewarm" else "P2BD"))
         turn.notify_rank(f"look-{answer.id}", "lead", reason, about=answer.id, due=due)
+    elif answer.words and turn.journey.recovery is None:
+        mismatch.look_at_words(turn, answer)
     if turn.journey.stage in {Stage.WAITING, Stage.ASKED} and not answer.from_journey:
         turn.change(stage=Stage.CHECKING_IN)
         cadence.plan_track(turn, "after_content_answer", answer.at)
@@ -323,6 +325,13 @@ def _carry_answer(turn: Turn) -> None:
     successor = e.journey_of_case(case.source, case.case_id, case.epoch + 1)
     origin = event.from_journey or turn.journey.id
     turn.tell(replace(event, journey_id=successor, from_journey=origin, event_id=f"{event.event_id}/{case.epoch + 1}"))
+
+
+def _hear_weight(turn: Turn) -> None:
+    """A program read the words of an answer: angry ones beside a good score are put before a person."""
+    event = turn.event
+    assert isinstance(event, e.WordsWeighed)  # noqa: S101 - the table gives no other
+    mismatch.hear(turn, event)
 
 
 def _hear_word(turn: Turn) -> None:
@@ -677,6 +686,7 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(OPEN, e.AnswerGiven, _weigh_answer),
     **_rows(_FINAL_BUT_SUPERSEDED, e.AnswerGiven, _late_answer),
     (Stage.SUPERSEDED, e.AnswerGiven): _carry_answer,
+    **_rows(BORN, e.WordsWeighed, _hear_weight),
     **_rows(BORN, e.ProposalAnswered, _hear_word),
     **_rows(BORN, e.StaffActed, _act),
     **_rows(OPEN, e.AlarmRang, _ring),

@@ -116,7 +116,10 @@ class Touch(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the customer said, verbatim. Never deleted, never overwritten: a later one is a revision beside it."""
+    """What the customer said, verbatim. Never deleted, never overwritten: a later one is a revision beside it.
+
+    ``compound`` is how its words sound to a program (-1 angry, 1 content), where that was asked.
+    """
 
     id: str
     touch_id: str
@@ -129,6 +132,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     negative: bool = False
     recovery: int = 0
     from_journey: str = ""
+    compound: float | None = None
 
     @property
     def counts(self) -> bool:

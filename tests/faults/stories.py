@@ -13,7 +13,7 @@ GONE = {**PAT, "email": "bounce@simulator.amazonses.com"}
 
 
 def survey(world: World) -> None:
-    """Resolved, asked, reminded, content, asked again, bought again: loyal."""
+    """Resolved, asked, reminded, content by an angry comment, asked again, bought again: loyal."""
     world.reactions = {
         "reminder": lambda mail: world.once("content", HOUR, lambda: _content(world, mail)),
         "first_return": lambda mail: world.once("back", HOUR, lambda: _comes_back(world, mail)),
@@ -22,7 +22,7 @@ def survey(world: World) -> None:
 
 
 def _content(world: World, mail: Mail) -> None:
-    world.answer(mail, "Quick and kind", csat=5, solved=1)
+    world.answer(mail, "Horrible, rude and useless people", csat=5, solved=1)
 
 
 def _comes_back(world: World, mail: Mail) -> None:

@@ -29,7 +29,7 @@ def test_the_survey_ends_loyal_after_a_reminder_an_answer_a_check_in_and_a_purch
                     "loyalty": "not sent journey_over",
                 },
                 "answers": [
-                    ("survey", {"csat": 5, "solved": 1}, "Quick and kind", False, 0),
+                    ("survey", {"csat": 5, "solved": 1}, "Horrible, rude and useless people", False, 0),
                     ("first_return", {"come_back": 5}, "I shall be back", False, 0),
                 ],
                 "recoveries": [],
@@ -101,3 +101,8 @@ def test_the_stories_cross_every_kind_of_boundary_on_the_road():
 def test_a_story_told_twice_is_the_same_story(story):
     again = STORIES[story]
     assert again.crossings <= len(clean(story).boundary.names) <= again.crossings * 1.5
+
+
+def test_the_angry_comment_beside_a_good_score_is_put_before_a_lead_once():
+    notices = [mail.effect for mail in clean("survey").mails if mail.effect.startswith("notice-mismatch-")]
+    assert [effect.rpartition("-")[2] for effect in notices] == ["samir"]

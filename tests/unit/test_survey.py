@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Reminder
-from chalicelib.journey.effects import Decision, SendMail, SetAlarm
+from chalicelib.journey.effects import Decision, SendMail, SetAlarm, WeighWords
 from chalicelib.journey.state import Answer, Ending, Journey, Person, Stage, Touch
 from tests.unit.builders import MONDAY, History, case, case_of, customer, days, hours, mails, shipped
 
@@ -128,7 +128,10 @@ def test_a_good_answer_moves_on_to_the_check_ins_of_content_customers():
         "first_return": "planned",
         "loyalty": "planned",
     }
-    assert decision.effects == (SetAlarm(key="alarm", journey_id=history.journey.id),)
+    assert decision.effects == (
+        WeighWords(key="weigh-a1", journey_id=history.journey.id, answer_id="a1"),
+        SetAlarm(key="alarm", journey_id=history.journey.id),
+    )
 
 
 def test_a_bad_answer_opens_one_recovery_and_is_acknowledged_at_once():

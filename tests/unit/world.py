@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from chalicelib.journey import budget, events, invariants, machine
 from chalicelib.journey.documents import Documents
-from chalicelib.journey.effects import Decision, Effect, SendMail, Tell, TellOthers
+from chalicelib.journey.effects import Decision, Effect, SendMail, Tell, TellOthers, WeighWords
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.invariants import Mailed
 from chalicelib.journey.state import Journey, Person, Stage
@@ -132,11 +132,19 @@ class World:
         if isinstance(owed.effect, SendMail):
             self._send(owed, owed.effect, outcome)
             return
-        if isinstance(owed.effect, Tell):
+        if isinstance(owed.effect, WeighWords):
+            self._weigh(owed.effect)
+        elif isinstance(owed.effect, Tell):
             self.give(owed.effect.event)
         elif isinstance(owed.effect, TellOthers):
             self._tell_others(owed.effect)
         self._settle(subject, owed)
+
+    def _weigh(self, effect: WeighWords) -> None:
+        """Any words may sound angry: half of the answers do."""
+        compound = -0.5 if len(effect.answer_id) % 2 else 0.5
+        about = {"event_id": f"weighed/{effect.answer_id}", "occurred_at": self.now, "journey_id": effect.journey_id}
+        self.give(events.WordsWeighed(**about, answer_id=effect.answer_id, compound=compound))
 
     def _settle(self, subject: str, owed: Owed) -> None:
         """Take it off the books, unless it was owed anew meanwhile."""
@@ -468,6 +476,7 @@ class Play:
                 events.FailureLogged: {**beginning, "words": "!"},
                 events.CaseWithdrawn: {"reason": "spam"},
                 events.AnswerGiven: {"answer_id": "what-if", **mail, **SAID[3]},
+                events.WordsWeighed: {"answer_id": "what-if", "compound": -0.9},
                 events.ProposalAnswered: {"answer_id": "what-if", "recovery": 1, "proposal": 1, "word": "meets"},
                 events.OptedOut: {"scope": "asks"},
                 events.StaffActed: {"act": "close"},
