@@ -33,7 +33,9 @@ CLDR: Final = LOCALE / "cldr.json"
 PYTHON: Final = ("chalicelib/effects", "chalicelib/entry")
 TEMPLATES: Final = ("templates/email", "templates/pages")
 #: A module that says anything to customers imports this one.
-_SPEAKS: Final = re.compile(r"^from chalicelib\.effects(\.words)? import .*\b(words|Words|N_)\b", re.MULTILINE)
+_SPEAKS: Final = re.compile(
+    r"^from chalicelib\.effects(\.words)? import (\([^)]*|.*)\b(words|Words|N_)\b|^def N_", re.MULTILINE
+)
 #: A comment that begins so is for translators.
 _COMMENT: Final = "Translators:"
 _KEYWORDS: Final[dict[str, Any]] = {

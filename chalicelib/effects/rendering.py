@@ -125,7 +125,14 @@ def frame(brand: Brand, said: Words) -> dict[str, Any]:
         phone_hours=said.said(brand.phone_hours),
         sender=replace(brand.sender, role=said.said(brand.sender.role)),
     )
-    return {"brand": shown, "words": said, "lang": said.language, "dir": said.direction, "sender": shown.sender}
+    return {
+        "brand": shown,
+        "words": said,
+        "lang": said.language,
+        "dir": said.direction,
+        "sender": shown.sender,
+        "languages": words.NAMES,
+    }
 
 
 def first_name(person: Person) -> str | None:

@@ -5,6 +5,7 @@ and places from ``chalicelib/locale/cldr.json``, which ``make words`` takes out 
 no catalogue, and it is what stands wherever a translation is missing.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
@@ -22,7 +23,18 @@ from chalicelib.journey.state import Person
 
 LOCALE: Final = Path(__file__).parents[1] / "locale"
 DOMAIN: Final = "aftercare"
+_QUALITY: Final = re.compile(r"q=([01](?:\.\d{0,3})?)")
 _RIGHT_TO_LEFT: Final = {"ar"}
+#: What each language calls itself, for those who look for their own.
+NAMES: Final = {
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "de": "Deutsch",
+    "pt": "Português",
+    "ja": "日本語",
+    "ar": "العربية",
+}
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name that gettext's tools look for
@@ -116,9 +128,21 @@ def spoken(locale: str, otherwise: str = "en") -> str:
     return base if base in LANGUAGES else otherwise
 
 
-def of_customer(person: Person, settings: Settings) -> Words:
-    """Return the words of a customer: of their locale, else of the deployment."""
-    language = spoken(person.customer.locale if person.customer else "", settings.language)
+def accepted(header: str, otherwise: str = "en") -> str:
+    """Return the language of ours that an ``Accept-Language`` header (RFC 9110, 12.5.4) likes best."""
+    weighed = []
+    for part in header.split(","):
+        locale, _, weight = part.partition(";")
+        found = _QUALITY.fullmatch(weight.strip())
+        weighed.append((float(found[1]) if found else 1.0, spoken(locale.strip(), "")))
+    # Sorting is stable: what comes first is liked as much.
+    liked = sorted((one for one in weighed if one[0] > 0 and one[1]), key=lambda one: -one[0])
+    return liked[0][1] if liked else otherwise
+
+
+def of_customer(person: Person, settings: Settings, chosen: str = "") -> Words:
+    """Return the words of a customer: those that they chose, else of their locale, else of the deployment."""
+    language = chosen or spoken(person.customer.locale if person.customer else "", settings.language)
     return words(language, settings.language)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any, get_args
@@ -11,9 +11,11 @@ import msgspec
 from chalice import Response
 
 from chalicelib.effects import letters, rendering, words
+from chalicelib.effects.words import N_, Words
 from chalicelib.entry import http
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
-from chalicelib.journey.documents import SCALES, Brand, Documents, Question, Settings
+from chalicelib.journey import clock
+from chalicelib.journey.documents import LANGUAGES, SCALES, Brand, Documents, Question, Settings
 from chalicelib.journey.events import AnswerGiven, Event, OptedOut, ProposalAnswered, Scope, Word
 from chalicelib.journey.state import Answer, Journey, Person, Recovery, Touch
 from chalicelib.links import BadLink, Link, Links, Purpose
@@ -22,20 +24,21 @@ from chalicelib.pipeline import Handled, Pipeline
 _VIEW = re.compile(r"[0-9a-f]{32}")
 _RATING = re.compile(r"[0-9]{1,2}")
 _WORDS = 8_000
-_TOO_LONG = (
+_TOO_LONG = N_(
     "This is longer than the 8,000 characters that we can take at once. Please send the rest in a reply to our mail."
 )
-_A_PERSON_READS = "A person reads what you wrote, and will be in touch with you."
-_SCOPES = {
-    "asks": ("No more questions or news", "We still answer you, and finish what is open."),
-    "everything": ("No mail at all", "Should something be open, a person will reach you another way."),
-    "pause": ("A pause of 30 days", "No questions and no news until then."),
+_A_PERSON_READS = N_("A person reads what you wrote, and will be in touch with you.")
+#: What a customer reads of the fields that they filled in.
+_FIELDS = {
+    "words": N_("Your words"),
+    "comment": N_("Your words"),
+    "call_back": N_("Please call me back"),
+    "choice": N_("Your view"),
+    "scope": N_("What we may send you"),
+    **dict.fromkeys(SCALES, N_("Your rating")),
 }
-_DONE = {
-    "asks": "You will get no more questions or news from us.",
-    "everything": "You will get no more mail from us.",
-    "pause": "You will get no questions or news from us for 30 days.",
-}
+#: What a form carries besides what somebody filled in.
+_CARRIED = {"view", "lang", "language"}
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -45,6 +48,7 @@ class Visit(msgspec.Struct, frozen=True):
     journey: Journey
     person: Person
     documents: Documents
+    said: Words
 
 
 class Pages:
@@ -67,7 +71,7 @@ class Pages:
             marked: dict[str, str] = {asked[0].measure: http.query(request, "r")} if asked else {}
             return self._answer_page(visit, asked, marked, token_hex(16)) if asked else None
 
-        return self._open(token, "answer", show, lambda _: self._sorry({}))
+        return self._open(request, {}, token, "answer", show)
 
     def give_answer(self, request: Any, token: str) -> Response:
         """Take an answer: a person pressed the button."""
@@ -78,19 +82,22 @@ class Pages:
             asked = _asked(visit)
             if asked is None:
                 return None
+            if _only_switches(fields):
+                return self._answer_page(visit, asked, fields, view)
             missing = [question for question in asked if question.required and _score(question.measure, fields) is None]
             if missing or _too_long(fields, "words"):
                 return self._answer_page(visit, asked, fields, view, missing=missing)
             event = self._answer(visit.link, fields, view, [question.measure for question in asked])
-            return self._hand_in(event, fields, lambda handled: _thanks(handled, event.answer_id))
+            return self._hand_in(
+                event, fields, visit.said, lambda handled: _thanks(handled, event.answer_id, visit.said)
+            )
 
-        def keep(link: Link) -> Response:
+        def keep(link: Link) -> Event | None:
             """Nobody can say now what was asked: what stands on a scale is kept, and weighed by the worker."""
             event = self._answer(link, fields, view, SCALES)
-            sound = event.scores and not _too_long(fields, "words")
-            return self._keep(event, fields) if sound else self._sorry(fields)
+            return event if event.scores and not _too_long(fields, "words") else None
 
-        return self._open(token, "answer", take, keep)
+        return self._open(request, fields, token, "answer", take, keep)
 
     def _answer(self, link: Link, fields: dict[str, str], view: str, measures: Iterable[str]) -> AnswerGiven:
         call_back = fields.get("call_back") == "yes"
@@ -118,7 +125,8 @@ class Pages:
         context = _answering(visit, asked, fields, missing)
         opt_out = self._links.token(Link("opt_out", visit.journey.id, visit.link.subject))
         context |= {"view": view, "opt_out_url": f"../o/{opt_out}"}
-        return http.page("answer", visit.documents.settings.brand, context, status=422 if context["errors"] else 200)
+        status = 422 if context["errors"] else 200
+        return http.page("answer", visit.documents.settings.brand, context, status, visit.said)
 
     # -- the proposal ------------------------------------------------------------------------------------
 
@@ -129,7 +137,7 @@ class Pages:
             found = _proposed(visit)
             return _proposal_page(visit, found, {"choice": http.query(request, "r")}, token_hex(16)) if found else None
 
-        return self._open(token, "proposal", show, lambda _: self._sorry({}))
+        return self._open(request, {}, token, "proposal", show)
 
     def answer_proposal(self, request: Any, token: str) -> Response:
         """Take the customer's word on a proposal."""
@@ -141,18 +149,23 @@ class Pages:
             found = _proposed(visit)
             if found is None:
                 return None
+            if _only_switches(fields):
+                return _proposal_page(visit, found, fields, view)
             if word not in get_args(Word):
-                return _proposal_page(visit, found, fields, view, error="Please choose one of the four.")
+                error = visit.said.text("Please choose one of the four.")
+                return _proposal_page(visit, found, fields, view, error=error)
             if _too_long(fields, "comment"):
                 return _proposal_page(visit, found, fields, view)
             event = self._word(visit.link, fields, view)
-            return self._hand_in(event, fields, lambda handled: _proposal_thanks(handled, event))
+            return self._hand_in(
+                event, fields, visit.said, lambda handled: _proposal_thanks(handled, event, visit.said)
+            )
 
-        def keep(link: Link) -> Response:
+        def keep(link: Link) -> Event | None:
             sound = word in get_args(Word) and not _too_long(fields, "comment")
-            return self._keep(self._word(link, fields, view), fields) if sound else self._sorry(fields)
+            return self._word(link, fields, view) if sound else None
 
-        return self._open(token, "proposal", take, keep)
+        return self._open(request, fields, token, "proposal", take, keep)
 
     def _word(self, link: Link, fields: dict[str, str], view: str) -> ProposalAnswered:
         recovery, _, number = link.subject.partition(".")
@@ -172,10 +185,7 @@ class Pages:
 
     def show_opt_out(self, request: Any, token: str) -> Response:
         """Show the choices of opting out; opening the page opts nobody out."""
-        del request
-        return self._open(
-            token, "opt_out", lambda visit: _opt_out_page(visit, token_hex(16)), lambda _: self._sorry({})
-        )
+        return self._open(request, {}, token, "opt_out", lambda visit: _opt_out_page(visit, "asks", token_hex(16)))
 
     def opt_out(self, request: Any, token: str) -> Response:
         """Opt out: by the button of a mail program (RFC 8058, no page, no cookie) or by ours."""
@@ -187,64 +197,74 @@ class Pages:
             return OptedOut(event_id=name, occurred_at=self._now(), journey_id=link.journey_id, scope=scope)
 
         def take(visit: Visit) -> Response:
+            if _only_switches(fields):
+                return _opt_out_page(visit, scope, _view(fields, token))
             brand = visit.documents.settings.brand
 
             def done(handled: Handled) -> Response:
-                message = _DONE[_held(handled.person or visit.person, scope)]
+                message = _done(_held(handled.person or visit.person, scope), visit)
                 context = {"done": True, "done_message": message, "scope_options": [], "view": ""}
-                return http.page("opt_out", brand, context)
+                return http.page("opt_out", brand, context, said=visit.said)
 
-            return self._hand_in(event(visit.link), fields, done)
+            return self._hand_in(event(visit.link), fields, visit.said, done)
 
-        return self._open(token, "opt_out", take, lambda link: self._keep(event(link), fields))
+        return self._open(request, fields, token, "opt_out", take, event)
 
     # -- what they share ---------------------------------------------------------------------------------
 
     def _open(
         self,
+        request: Any,
+        fields: dict[str, str],
         token: str,
         purpose: Purpose,
         show: Callable[[Visit], Response | None],
-        without_table: Callable[[Link], Response],
+        keep: Callable[[Link], Event | None] = lambda _: None,
     ) -> Response:
-        """Go on with what a link is about, or with the link alone while the table cannot be read.
+        """Go on with what a link is about; while the table cannot be read, keep what the form says, else give it back.
 
-        All bad links look the same from outside, those to what is not there included.
+        All bad links look the same from outside, those to what is not there included: whose they might be, and in
+        which language they read, is not looked up.
         """
+        chosen = _chosen(fields)
+        said = words.words(chosen or words.accepted(str(request.headers.get("accept-language", ""))))
         try:
             link = self._links.read(token, purpose, self._now())
         except BadLink:
-            return self._bad_link()
+            return self._bad_link(said)
         try:
-            visit = visited(link, self._desk.pipeline, self._now())
+            visit = visited(link, self._desk.pipeline, self._now(), chosen)
         except OUTSIDE:
-            return without_table(link)
+            event = None if _only_switches(fields) else keep(link)
+            return self._sorry(fields, said) if event is None else self._keep(event, fields, said)
         shown = show(visit) if visit else None
-        return self._bad_link() if shown is None else shown
+        return self._bad_link(said) if shown is None else shown
 
-    def _bad_link(self) -> Response:
-        return http.page("bad_link", self._brand(self._now()), {}, status=404)
+    def _bad_link(self, said: Words) -> Response:
+        return http.page("bad_link", self._brand(self._now()), {}, 404, said)
 
-    def _hand_in(self, event: Event, fields: dict[str, str], show: Callable[[Handled], Response]) -> Response:
+    def _hand_in(
+        self, event: Event, fields: dict[str, str], said: Words, show: Callable[[Handled], Response]
+    ) -> Response:
         """Commit it, else keep it, else give the customer their words back."""
         try:
             handled = self._desk.hand_in(event)
         except Unavailable:
-            return self._sorry(fields)
-        return self._received() if handled is None else show(handled)
+            return self._sorry(fields, said)
+        return self._received(said) if handled is None else show(handled)
 
-    def _keep(self, event: Event, fields: dict[str, str]) -> Response:
+    def _keep(self, event: Event, fields: dict[str, str], said: Words) -> Response:
         try:
             self._desk.keep(event)
         except Unavailable:
-            return self._sorry(fields)
-        return self._received()
+            return self._sorry(fields, said)
+        return self._received(said)
 
-    def _received(self) -> Response:
-        return http.page("received", self._brand(self._now()), {}, status=202)
+    def _received(self, said: Words) -> Response:
+        return http.page("received", self._brand(self._now()), {}, 202, said)
 
-    def _sorry(self, fields: dict[str, str]) -> Response:
-        return http.page("sorry", self._brand(self._now()), given_back(fields), status=503)
+    def _sorry(self, fields: dict[str, str], said: Words) -> Response:
+        return http.page("sorry", self._brand(self._now()), given_back(fields, said), 503, said)
 
 
 class LastBrand:
@@ -269,13 +289,14 @@ class LastBrand:
         return settings.brand
 
 
-def visited(link: Link, pipeline: Pipeline, now: datetime) -> Visit | None:
-    """Return what a good link is about, or None for what is not there."""
+def visited(link: Link, pipeline: Pipeline, now: datetime, language: str = "") -> Visit | None:
+    """Return what a good link is about, in the language that was chosen or the customer's; None if it is not there."""
     journey = pipeline.table.journey(link.journey_id).value
     person = pipeline.table.person(journey.person_id).value
     if not person.id:
         return None
-    return Visit(link, journey, person, pipeline.documents.for_journey(journey, now))
+    documents = pipeline.documents.for_journey(journey, now)
+    return Visit(link, journey, person, documents, words.of_customer(person, documents.settings, language))
 
 
 def _fields(request: Any) -> dict[str, str]:
@@ -284,6 +305,16 @@ def _fields(request: Any) -> dict[str, str]:
         return http.form(request)
     except http.BadForm:
         return {}
+
+
+def _only_switches(fields: dict[str, str]) -> bool:
+    """Say whether the form was sent to see it in another language: that answers nothing."""
+    return fields.get("language") in LANGUAGES
+
+
+def _chosen(fields: dict[str, str]) -> str:
+    """Return the language that somebody chose, now or before on this form, or an empty text."""
+    return next((fields[name] for name in ("language", "lang") if fields.get(name) in LANGUAGES), "")
 
 
 def _view(fields: dict[str, str], token: str) -> str:
@@ -339,15 +370,19 @@ def _answering(
 ) -> dict[str, Any]:
     """Return what the answer page shows: the questions with what was chosen or written so far."""
     touch = visit.journey.touch(visit.link.subject)
-    errors: dict[str, str] = {question.measure: f"Please choose: {question.text}" for question in missing}
+    said = visit.said
+    errors: dict[str, str] = {
+        question.measure: said.text("Please choose: %(question)s", question=said.said(question.text))
+        for question in missing
+    }
     if _too_long(fields, "words"):
-        errors["words"] = _TOO_LONG
+        errors["words"] = said.text(_TOO_LONG)
     questions = [
         {
             "name": q.measure,
-            "text": q.text,
+            "text": said.said(q.text),
             "kind": rendering.DRAWN_AS[q.measure],
-            "options": rendering.options(q, fields.get(q.measure, "")),
+            "options": rendering.options(q, fields.get(q.measure, ""), said=said),
             "value": "",
             "required": q.required,
             "hint": None,
@@ -355,9 +390,9 @@ def _answering(
         }
         for q in asked
     ]
-    questions.append(_open_question(fields, errors.get("words")))
+    questions.append(_open_question(fields, errors.get("words"), said))
     if touch is not None and touch.kind == "survey":
-        questions.append(_call_back(fields))
+        questions.append(_call_back(fields, said))
     return {
         "first_name": rendering.first_name(visit.person),
         "case": rendering.case(visit.journey),
@@ -367,37 +402,37 @@ def _answering(
         "already": any(answer.touch_id == visit.link.subject for answer in visit.journey.answers),
         "closed": False,
         "action": "",
-        "submit_label": "Send",
+        "submit_label": said.text("Send"),
     }
 
 
 def _intro(visit: Visit, touch: Touch | None) -> str:
     step = visit.documents.cadence.step(touch.step) if touch else None
-    return (
-        words.words("en").said(step.opening)
-        if step
-        else "It takes under a minute. Nothing is recorded until you press Send."
-    )
+    if step is not None:
+        return visit.said.said(step.opening)
+    return visit.said.text("It takes under a minute. Nothing is recorded until you press Send.")
 
 
-def _open_question(fields: dict[str, str], error: str | None) -> dict[str, Any]:
+def _open_question(fields: dict[str, str], error: str | None, said: Words) -> dict[str, Any]:
     return {
         "name": "words",
-        "text": "What would you like to tell us?",
+        "text": said.text("What would you like to tell us?"),
         "kind": "text",
         "options": [],
         "value": fields.get("words", ""),
         "required": False,
-        "hint": "If something went wrong: what happened, and what did it cost you? You can leave this empty.",
+        "hint": said.text(
+            "If something went wrong: what happened, and what did it cost you? You can leave this empty."
+        ),
         "error": error,
     }
 
 
-def _call_back(fields: dict[str, str]) -> dict[str, Any]:
+def _call_back(fields: dict[str, str], said: Words) -> dict[str, Any]:
     ticked = fields.get("call_back", "")
     return {
         "name": "call_back",
-        "text": "Please call me back",
+        "text": said.text("Please call me back"),
         "kind": "checkbox",
         "options": [],
         "value": ticked,
@@ -407,7 +442,7 @@ def _call_back(fields: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _thanks(handled: Handled, answer_id: str) -> Response:
+def _thanks(handled: Handled, answer_id: str, said: Words) -> Response:
     """Thank; after a bad answer name who will be in touch and by when."""
     journey, documents = handled.journey, handled.documents
     answer = next((one for one in journey.answers if one.id == answer_id), None) if journey else None
@@ -419,17 +454,19 @@ def _thanks(handled: Handled, answer_id: str) -> Response:
         "message": "",
     }
     if journey is not None and answer is not None and answer.negative and handled.person is not None:
-        context |= _who_and_when(journey, answer, handled.person, documents)
-    return http.page("thanks", documents.settings.brand, context)
+        context |= _who_and_when(journey, answer, handled.person, documents, said)
+    return http.page("thanks", documents.settings.brand, context, said=said)
 
 
-def _who_and_when(journey: Journey, answer: Answer, person: Person, documents: Documents) -> dict[str, Any]:
+def _who_and_when(
+    journey: Journey, answer: Answer, person: Person, documents: Documents, said: Words
+) -> dict[str, Any]:
     recovery = next((one for one in journey.recoveries if one.number == answer.recovery), None)
     if recovery is None:
         return {"negative": True}
     owner = letters.owner_of(recovery, documents)
-    by = letters.next_contact(recovery, person, documents)
-    return {"negative": True, "owner": rendering.staff(owner), "next_contact_by": by}
+    by = letters.next_contact(recovery, person, documents, said)
+    return {"negative": True, "owner": rendering.staff(owner, said), "next_contact_by": by}
 
 
 def _proposed(visit: Visit) -> tuple[Recovery, int] | None:
@@ -449,7 +486,8 @@ def _proposal_page(
     error: str | None = None,
 ) -> Response:
     recovery, number = proposed
-    comment_error = _TOO_LONG if _too_long(fields, "comment") else None
+    said = visit.said
+    comment_error = said.text(_TOO_LONG) if _too_long(fields, "comment") else None
     errors = [text for text in (error, comment_error) if text]
     proposal = recovery.proposals[number - 1]
     zone = rendering.customer_zone(visit.person, visit.documents)
@@ -457,35 +495,40 @@ def _proposal_page(
     by = visit.documents.staff.member(proposal.by) or letters.owner_of(recovery, visit.documents)
     context = {
         "case": rendering.case(visit.journey),
-        "owner": rendering.staff(by),
+        "owner": rendering.staff(by, said),
         "action_text": proposal.action,
-        "promised_by": rendering.day(proposal.due_at, zone),
+        "promised_by": said.day(proposal.due_at, zone),
         "note": "",
-        "options": [{"value": word, "label": text, "selected": word == chosen} for word, text in letters.WORDS.items()],
+        "options": [
+            {"value": word, "label": said.text(text), "selected": word == chosen}
+            for word, text in letters.WORDS.items()
+        ],
         "comment_value": fields.get("comment", ""),
         "errors": errors,
         "choice_error": error,
         "comment_error": comment_error,
         "view": view,
-        "closed_message": _closed_message(recovery, number),
+        "closed_message": _closed_message(recovery, number, said),
     }
-    return http.page("proposal", visit.documents.settings.brand, context, status=422 if errors else 200)
+    return http.page("proposal", visit.documents.settings.brand, context, 422 if errors else 200, said)
 
 
-def _closed_message(recovery: Recovery, number: int) -> str | None:
+def _closed_message(recovery: Recovery, number: int, said: Words) -> str | None:
     """Return what has happened since a proposal was made, or None while it waits for the customer's word."""
     if not recovery.is_open:
-        return "This has been closed. Your words still reach a person."
+        return said.text("This has been closed. Your words still reach a person.")
     if recovery.proposal is not None and recovery.proposal.number != number:
-        return (
+        return said.text(
             "We have since made you a better proposal: it is in our latest mail. Your words here still reach a person."
         )
     if recovery.proposals[number - 1].accepted:
-        return "You have accepted this; thank you. If something has changed, your words still reach a person."
+        return said.text(
+            "You have accepted this; thank you. If something has changed, your words still reach a person."
+        )
     return None
 
 
-def _proposal_thanks(handled: Handled, event: ProposalAnswered) -> Response:
+def _proposal_thanks(handled: Handled, event: ProposalAnswered, said: Words) -> Response:
     """Thank, and say what comes of it: by what holds now, not by what the form said."""
     recoveries = handled.journey.recoveries if handled.journey else ()
     recovery = next((one for one in recoveries if one.number == event.recovery and one.is_open), None)
@@ -493,30 +536,69 @@ def _proposal_thanks(handled: Handled, event: ProposalAnswered) -> Response:
     message = _A_PERSON_READS
     if recovery is not None and proposal is not None and proposal.number == event.proposal:
         if event.word not in {"exceeds", "meets"}:
-            message = "Your answer goes to the person who looks after this, now."
+            message = N_("Your answer goes to the person who looks after this, now.")
         elif proposal.accepted and recovery.when("deliver") is None:
-            message = "We now carry it out."
+            message = N_("We now carry it out.")
     context = {
         "first_name": rendering.first_name(handled.person) if handled.person else None,
         "negative": False,
         "owner": None,
         "next_contact_by": None,
-        "message": message,
+        "message": said.text(message),
     }
-    return http.page("thanks", handled.documents.settings.brand, context)
+    return http.page("thanks", handled.documents.settings.brand, context, said=said)
 
 
-def _opt_out_page(visit: Visit, view: str) -> Response:
+def _opt_out_page(visit: Visit, chosen: Scope, view: str) -> Response:
     scopes = [
-        {"value": value, "label": label, "hint": hint, "selected": value == "asks"}
-        for value, (label, hint) in _SCOPES.items()
+        {"value": value, "label": label, "hint": hint, "selected": value == chosen}
+        for value, (label, hint) in _scopes(visit.said, visit.documents.settings).items()
     ]
     context = {"scope_options": scopes, "view": view, "done": False, "done_message": ""}
-    return http.page("opt_out", visit.documents.settings.brand, context)
+    return http.page("opt_out", visit.documents.settings.brand, context, said=visit.said)
 
 
-def given_back(fields: dict[str, str]) -> dict[str, Any]:
-    """Show the customer what they wrote, and carry it in the form, so that no word is lost."""
-    shown = [{"label": name.replace("_", " ").capitalize(), "value": fields[name]} for name in fields if name != "view"]
-    hidden = [{"name": name, "value": value} for name, value in fields.items() if name != "view"]
+def _scopes(said: Words, settings: Settings) -> dict[Scope, tuple[str, str]]:
+    """Return the choices of opting out, each with what it means."""
+    days = _pause(settings)
+    return {
+        "asks": (said.text("No more questions or news"), said.text("We still answer you, and finish what is open.")),
+        "everything": (
+            said.text("No mail at all"),
+            said.text("Should something be open, a person will reach you another way."),
+        ),
+        "pause": (
+            said.plural("A pause of %(num)s day", "A pause of %(num)s days", days),
+            said.text("No questions and no news until then."),
+        ),
+    }
+
+
+def _done(held: Scope, visit: Visit) -> str:
+    """Return what holds from now on."""
+    said = visit.said
+    if held == "asks":
+        return said.text("You will get no more questions or news from us.")
+    if held == "everything":
+        return said.text("You will get no more mail from us.")
+    return said.plural(
+        "You will get no questions or news from us for %(num)s day.",
+        "You will get no questions or news from us for %(num)s days.",
+        _pause(visit.documents.settings),
+    )
+
+
+def _pause(settings: Settings) -> int:
+    """Return how many days a pause has, begun ones included."""
+    return -(-clock.elapsed(settings.pause) // timedelta(days=1))
+
+
+def given_back(fields: dict[str, str], said: Words) -> dict[str, Any]:
+    """Show what somebody wrote, and carry it in the form, so that no word is lost."""
+    shown = [
+        {"label": said.text(_FIELDS[name]) if name in _FIELDS else name.replace("_", " ").capitalize(), "value": value}
+        for name, value in fields.items()
+        if value and name not in _CARRIED
+    ]
+    hidden = [{"name": name, "value": value} for name, value in fields.items() if name not in _CARRIED]
     return {"fields": shown, "hidden": hidden, "view": fields.get("view", ""), "action": ""}

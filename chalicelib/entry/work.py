@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 from chalice import Response
 
-from chalicelib.effects import letters, rendering
+from chalicelib.effects import letters, rendering, words
 from chalicelib.entry import http, pages
 from chalicelib.entry.decode import BadInput, Epochs, data
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
@@ -123,7 +123,7 @@ class Work:
             found = self._open(token)
             return show(*found) if found else http.page("bad_link", self._brand(self._now()), {}, status=404)
         except (Unavailable, *OUTSIDE):
-            return http.page("sorry", self._brand(self._now()), pages.given_back(fields), status=503)
+            return http.page("sorry", self._brand(self._now()), pages.given_back(fields, words.words("en")), status=503)
 
     def _event(self, fields: dict[str, str], journey: Journey, member: StaffMember) -> StaffActed:
         """Read a form as the same message that the API takes, so that one place checks it."""
