@@ -4,8 +4,6 @@ Nothing here is built at import, for Chalice imports ``app.py`` to package it, w
 and the tests install a `Wiring` of their own, with other clients and another clock.
 """
 
-import json
-from base64 import b64decode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.store.quarantine import Quarantine
     from chalicelib.store.table import Table
     from chalicelib.telemetry import Log
+    from chalicelib.vault import Vault
 
 #: Seconds: no call to AWS may hang longer than a page may take.
 _CONNECT, _READ = 2, 5
@@ -127,32 +126,25 @@ class Wiring:
 
     # -- what pages and calls use ------------------------------------------------------------------------
 
-    def _secret(self, name: str) -> Any:
-        """Read one secret: each function may read only those that it needs."""
-        full = f"{self.settings.secrets_prefix}/{name}"
-        found = self._client("ssm").get_parameters(Names=[full], WithDecryption=True)["Parameters"]
-        if not found:
-            message = f"there is no secret {full}"
-            raise LookupError(message)
-        return json.loads(found[0]["Value"])
+    @cached_property
+    def vault(self) -> "Vault":
+        """The secrets of this stage."""
+        from chalicelib.vault import Vault
+
+        return Vault(self._client("ssm"), self.settings.secrets_prefix, self.clock, self._boundary)
 
     @cached_property
     def links(self) -> "Links":
         """Makes and reads the links of mails."""
         from chalicelib.links import Links
 
-        keys = {key_id: b64decode(secret) for key_id, secret in self._secret("link-keys").items()}
-        return Links(keys, self.settings.base_url)
-
-    @cached_property
-    def _webhook_keys(self) -> Sequence[bytes]:
-        from chalicelib.entry.webhooks import key_of
-
-        return [key_of(secret) for secret in self._secret("webhook-keys")]
+        return Links(self.vault.link_keys(), self.settings.base_url)
 
     def webhook_keys(self) -> Sequence[bytes]:
         """Return the keys with which messages may be signed now."""
-        return self._webhook_keys
+        from chalicelib.entry.webhooks import key_of
+
+        return [key_of(secret) for secret in self.vault.signing_secrets()]
 
     @cached_property
     def _queues(self) -> "Queues":

@@ -18,6 +18,7 @@ ARROWS: dict[str, set[str]] = {
     "chalicelib.boundary": set(),
     "chalicelib.links": set(),
     "chalicelib.telemetry": set(),
+    "chalicelib.vault": {"chalicelib.boundary"},
     "chalicelib.entry": {
         "chalicelib.pipeline",
         "chalicelib.journey",
@@ -35,6 +36,7 @@ ARROWS: dict[str, set[str]] = {
         "chalicelib.store",
         "chalicelib.effects",
         "chalicelib.telemetry",
+        "chalicelib.vault",
     },
     "chalicelib.effects": {"chalicelib.journey", "chalicelib.store", "chalicelib.boundary", "chalicelib.links"},
     "chalicelib.store": {"chalicelib.journey", "chalicelib.boundary"},
