@@ -50,6 +50,12 @@ _KEYWORDS: Final[dict[str, Any]] = {
 _DATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 #: The English of CLDR's world says dates as Aftercare does: Friday 15 May.
 _CLDR_LOCALES: Final = {"en": "en_GB"}
+#: CLDR has a third form for millions there, which no text of ours counts to.
+_PLURALS: Final = {
+    "es": "nplurals=2; plural=(n != 1);",
+    "fr": "nplurals=2; plural=(n > 1);",
+    "pt": "nplurals=2; plural=(n > 1);",
+}
 _AREAS: Final = (
     "Africa",
     "America",
@@ -153,19 +159,22 @@ def merged(language: str, found: Catalog) -> Catalog:
 
 
 def _empty(language: str | None) -> Catalog:
-    return Catalog(
+    catalogue = Catalog(
         locale=language,
         domain=DOMAIN,
         header_comment=f"# {language} words of Aftercare." if language else "# Texts of Aftercare that customers read.",
         project="Aftercare",
         version="1",
-        msgid_bugs_address="",
+        msgid_bugs_address="CONTRIBUTING.md",
         creation_date=_DATED,
         revision_date=_DATED,
         last_translator="Aftercare",
         language_team=language or "",
         fuzzy=False,
     )
+    if language in _PLURALS:
+        catalogue.mime_headers = [("Plural-Forms", _PLURALS[language])]
+    return catalogue
 
 
 def as_po(catalogue: Catalog) -> bytes:
