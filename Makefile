@@ -11,7 +11,7 @@ DONE := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo replay browser test lint types format words slow emulator clean package deploy diff configure destroy
+.PHONY: help install demo replay browser test lint types format words slow emulator holidays clean package deploy diff configure destroy
 
 # $(call apt,PACKAGES): installs them, or says who can.
 define apt
@@ -82,6 +82,9 @@ destroy: install ## remove a stage from AWS, after asking; refuses while it hold
 
 words: install ## bring the catalogues of translations up to date, and say what is to translate
 	@$(RUN) -m local words
+
+holidays: install ## write the list of public holidays anew, from this year on
+	@$(RUN) -m infra.holidays
 
 lint: install ## ruff: rules and format
 	$(RUN) -m ruff check
