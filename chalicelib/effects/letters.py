@@ -65,7 +65,7 @@ class Letters:
         opt_out = self._links.url(Link("opt_out", journey.id, touch.id))
         said = words.of_customer(person, documents.settings)
         context = {
-            **rendering.frame(documents.settings.brand, said),
+            **rendering.frame(rendering.brand_of(journey, documents), said),
             "first_name": rendering.first_name(person),
             "case": rendering.case(journey),
             "opt_out_url": opt_out,
@@ -79,7 +79,7 @@ class Letters:
     def _envelope(
         self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime, opt_out: str
     ) -> Envelope:
-        brand = documents.settings.brand
+        brand = rendering.brand_of(journey, documents)
         sender = documents.staff.member(touch.by)
         name = sender.name if sender else brand.sender.name
         domain = self._from.rpartition("@")[2]
@@ -194,7 +194,7 @@ class Letters:
         now: datetime,
     ) -> tuple[Body, Envelope]:
         """Write one notice, with a link to the recovery where there is one to work on."""
-        brand = documents.settings.brand
+        brand = rendering.brand_of(journey, documents)
         work = Link("work", journey.id, member.id, now + _WORK_FOR)
         heading = REASONS.get(notice.reason, notice.reason)
         recovery = journey.recovery

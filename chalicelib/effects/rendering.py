@@ -122,7 +122,7 @@ def frame(brand: Brand, said: Words) -> dict[str, Any]:
     """Return what every mail and page shows, and the words that they are said in."""
     shown = replace(
         brand,
-        phone_hours=said.said(brand.phone_hours),
+        phone_hours=said.said(brand.phone_hours) if brand.phone_hours else None,
         sender=replace(brand.sender, role=said.said(brand.sender.role)),
     )
     return {
@@ -133,6 +133,12 @@ def frame(brand: Brand, said: Words) -> dict[str, Any]:
         "sender": shown.sender,
         "languages": words.NAMES,
     }
+
+
+def brand_of(journey: Journey, documents: Documents) -> Brand:
+    """Return the brand that this customer knows us by."""
+    known = journey.case
+    return documents.settings.brand_of(known.brand, known.team) if known else documents.settings.brand
 
 
 def first_name(person: Person) -> str | None:

@@ -80,6 +80,7 @@ class CaseResolvedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     issue: Short = ""
     channel: Short = ""
     team: Short = ""
+    brand: Annotated[str, msgspec.Meta(max_length=40)] = ""
     outcome: Short = ""
     resolved_on_time: bool = True
     human_exchange: bool = True
@@ -127,6 +128,7 @@ class FailureIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subject: Short = ""
     channel: Short = ""
     team: Short = ""
+    brand: Annotated[str, msgspec.Meta(max_length=40)] = ""
 
 
 class ActIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -306,6 +308,7 @@ def _resolved(given: CaseResolvedIn, epochs: Epochs) -> Event:
         issue=given.issue,
         channel=given.channel,
         team=given.team,
+        brand=given.brand,
         outcome=given.outcome,
         on_time=given.resolved_on_time,
         human_exchange=given.human_exchange,
@@ -361,6 +364,7 @@ def _failure(given: FailureIn, epochs: Epochs) -> Event:
         subject=given.subject,
         channel=given.channel,
         team=given.team,
+        brand=given.brand,
     )
     return events.FailureLogged(
         event_id=f"logged/{given.remark_id}",

@@ -50,6 +50,11 @@ class Visit(msgspec.Struct, frozen=True):
     documents: Documents
     said: Words
 
+    @property
+    def brand(self) -> Brand:
+        """Return the brand that this customer knows us by."""
+        return rendering.brand_of(self.journey, self.documents)
+
 
 class Pages:
     """Shows the customer's pages and hands in what they press."""
@@ -88,9 +93,7 @@ class Pages:
             if missing or _too_long(fields, "words"):
                 return self._answer_page(visit, asked, fields, view, missing=missing)
             event = self._answer(visit.link, fields, view, [question.measure for question in asked])
-            return self._hand_in(
-                event, fields, visit.said, lambda handled: _thanks(handled, event.answer_id, visit.said)
-            )
+            return self._hand_in(event, fields, visit.said, lambda handled: _thanks(handled, event.answer_id, visit))
 
         def keep(link: Link) -> Event | None:
             """Nobody can say now what was asked: what stands on a scale is kept, and weighed by the worker."""
@@ -126,7 +129,7 @@ class Pages:
         opt_out = self._links.token(Link("opt_out", visit.journey.id, visit.link.subject))
         context |= {"view": view, "opt_out_url": f"../o/{opt_out}"}
         status = 422 if context["errors"] else 200
-        return http.page("answer", visit.documents.settings.brand, context, status, visit.said)
+        return http.page("answer", visit.brand, context, status, visit.said)
 
     # -- the proposal ------------------------------------------------------------------------------------
 
@@ -157,9 +160,7 @@ class Pages:
             if _too_long(fields, "comment"):
                 return _proposal_page(visit, found, fields, view)
             event = self._word(visit.link, fields, view)
-            return self._hand_in(
-                event, fields, visit.said, lambda handled: _proposal_thanks(handled, event, visit.said)
-            )
+            return self._hand_in(event, fields, visit.said, lambda handled: _proposal_thanks(handled, event, visit))
 
         def keep(link: Link) -> Event | None:
             sound = word in get_args(Word) and not _too_long(fields, "comment")
@@ -199,7 +200,7 @@ class Pages:
         def take(visit: Visit) -> Response:
             if _only_switches(fields):
                 return _opt_out_page(visit, scope, _view(fields, token))
-            brand = visit.documents.settings.brand
+            brand = visit.brand
 
             def done(handled: Handled) -> Response:
                 message = _done(_held(handled.person or visit.person, scope), visit)
@@ -442,7 +443,7 @@ def _call_back(fields: dict[str, str], said: Words) -> dict[str, Any]:
     }
 
 
-def _thanks(handled: Handled, answer_id: str, said: Words) -> Response:
+def _thanks(handled: Handled, answer_id: str, visit: Visit) -> Response:
     """Thank; after a bad answer name who will be in touch and by when."""
     journey, documents = handled.journey, handled.documents
     answer = next((one for one in journey.answers if one.id == answer_id), None) if journey else None
@@ -454,8 +455,8 @@ def _thanks(handled: Handled, answer_id: str, said: Words) -> Response:
         "message": "",
     }
     if journey is not None and answer is not None and answer.negative and handled.person is not None:
-        context |= _who_and_when(journey, answer, handled.person, documents, said)
-    return http.page("thanks", documents.settings.brand, context, said=said)
+        context |= _who_and_when(journey, answer, handled.person, documents, visit.said)
+    return http.page("thanks", visit.brand, context, said=visit.said)
 
 
 def _who_and_when(
@@ -510,7 +511,7 @@ def _proposal_page(
         "view": view,
         "closed_message": _closed_message(recovery, number, said),
     }
-    return http.page("proposal", visit.documents.settings.brand, context, 422 if errors else 200, said)
+    return http.page("proposal", visit.brand, context, 422 if errors else 200, said)
 
 
 def _closed_message(recovery: Recovery, number: int, said: Words) -> str | None:
@@ -528,7 +529,7 @@ def _closed_message(recovery: Recovery, number: int, said: Words) -> str | None:
     return None
 
 
-def _proposal_thanks(handled: Handled, event: ProposalAnswered, said: Words) -> Response:
+def _proposal_thanks(handled: Handled, event: ProposalAnswered, visit: Visit) -> Response:
     """Thank, and say what comes of it: by what holds now, not by what the form said."""
     recoveries = handled.journey.recoveries if handled.journey else ()
     recovery = next((one for one in recoveries if one.number == event.recovery and one.is_open), None)
@@ -544,9 +545,9 @@ def _proposal_thanks(handled: Handled, event: ProposalAnswered, said: Words) -> 
         "negative": False,
         "owner": None,
         "next_contact_by": None,
-        "message": said.text(message),
+        "message": visit.said.text(message),
     }
-    return http.page("thanks", handled.documents.settings.brand, context, said=said)
+    return http.page("thanks", visit.brand, context, said=visit.said)
 
 
 def _opt_out_page(visit: Visit, chosen: Scope, view: str) -> Response:
@@ -555,7 +556,7 @@ def _opt_out_page(visit: Visit, chosen: Scope, view: str) -> Response:
         for value, (label, hint) in _scopes(visit.said, visit.documents.settings).items()
     ]
     context = {"scope_options": scopes, "view": view, "done": False, "done_message": ""}
-    return http.page("opt_out", visit.documents.settings.brand, context, said=visit.said)
+    return http.page("opt_out", visit.brand, context, said=visit.said)
 
 
 def _scopes(said: Words, settings: Settings) -> dict[Scope, tuple[str, str]]:

@@ -20,7 +20,7 @@ Row = Mapping[str, str]
 Message = tuple[str, dict[str, Any]]
 
 _CUSTOMER: Final = ("customer_id", "email", "first_name", "last_name", "locale", "time_zone")
-_CASE: Final = ("channel", "category", "issue", "subject", "team", "outcome")
+_CASE: Final = ("channel", "category", "issue", "subject", "team", "brand", "outcome")
 CASES: Final = (
     "case_id",
     *_CUSTOMER,
@@ -43,7 +43,7 @@ PURCHASES: Final = (
     "voucher_only",
     "items",
 )
-FAILURES: Final = ("remark_id", *_CUSTOMER, "occurred_at", "words", "logged_by", "subject", "channel", "team")
+FAILURES: Final = ("remark_id", *_CUSTOMER, "occurred_at", "words", "logged_by", "subject", "channel", "team", "brand")
 
 #: Field of a purchase → the other column that may say it.
 _ALSO: Final = {"purchased_at": "date", "amount": "amount_usd", "currency": "amount_usd"}
@@ -89,7 +89,7 @@ def failure_message(row: Row, source: str) -> Message:
     told = (
         {"source": source, "customer": _texts(row, *_CUSTOMER)}
         | _times(row, "occurred_at")
-        | _texts(row, "remark_id", "words", "logged_by", "subject", "channel", "team")
+        | _texts(row, "remark_id", "words", "logged_by", "subject", "channel", "team", "brand")
     )
     return _checked("failure.logged", told)
 

@@ -105,7 +105,7 @@ class Work:
             wrong = {error.field: str(error)} if isinstance(error, WrongField) else {}
             return self._page(visit, member, errors=[str(error)], typed=fields, wrong=wrong, status=422)
         if handled is None:
-            return http.page("received", visit.documents.settings.brand, {}, status=202)
+            return http.page("received", visit.brand, {}, status=202)
         return self._page(*self._again(token, visit, member), notice=_SAYS.get(fields.get("act", ""), ""))
 
     def _again(self, token: str, visit: pages.Visit, member: StaffMember) -> tuple[pages.Visit, StaffMember]:
@@ -204,7 +204,7 @@ class Work:
             "view": token_hex(16),
             "action": "",
         }
-        return http.page("recovery", visit.documents.settings.brand, context, status=status)
+        return http.page("recovery", visit.brand, context, status=status)
 
 
 def _amount(typed: str) -> str:

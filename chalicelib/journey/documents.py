@@ -223,16 +223,22 @@ class Sender(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Brand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the company looks and is reached in every mail and page."""
+    """How the company looks and is reached in every mail and page.
+
+    A further brand has an ``id``, which cases name, and may look after whole teams. Shades that can be read on light
+    and on dark are worked out from ``colour``: no colour is refused.
+    """
 
     name: Text
     colour: Annotated[str, msgspec.Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
     postal_address: Text
-    phone: Text
-    phone_hours: Said
     site_url: Annotated[str, msgspec.Meta(pattern=r"^https?://")]
     sender: Sender
-    logo_url: str | None = None
+    phone: Text | None = None
+    phone_hours: Said | None = None
+    logo_url: Annotated[str, msgspec.Meta(pattern=r"^https?://")] | None = None
+    id: Name | None = None
+    teams: tuple[str, ...] = ()
 
 
 class Fatigue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -267,6 +273,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pause: str
     parked_at_most: str
     language: Language = "en"
+    brands: tuple[Brand, ...] = ()
+
+    def brand_of(self, name: str, team: str) -> Brand:
+        """Return the brand that a case names, else that of its team, else the deployment's."""
+        named = (brand for brand in self.brands if name and brand.id == name)
+        teams = (brand for brand in self.brands if team and team in brand.teams)
+        return next(named, None) or next(teams, self.brand)
 
 
 class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -475,6 +488,7 @@ def _check_playbook(playbook: Playbook) -> None:
 
 
 def _check_settings(settings: Settings) -> None:
+    _check_brands(settings.brands)
     for path, name in (("$.default_zone", settings.default_zone), ("$.calendar.zone", settings.calendar.zone)):
         _check_zone(path, name)
     _check_window("$.waking_hours", settings.waking_hours)
@@ -485,6 +499,14 @@ def _check_settings(settings: Settings) -> None:
     _duration("$.mail.settle_within", settings.mail.settle_within)
     _duration("$.pause", settings.pause)
     _duration("$.parked_at_most", settings.parked_at_most)
+
+
+def _check_brands(brands: tuple[Brand, ...]) -> None:
+    for i, brand in enumerate(brands):
+        if brand.id is None:
+            _refuse(f"$.brands[{i}].id", "a further brand has an id: by that cases name it")
+        if brand.id in {other.id for other in brands[:i]}:
+            _refuse(f"$.brands[{i}].id", "two brands have the same id")
 
 
 def _check_zone(path: str, name: str) -> None:

@@ -66,6 +66,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     issue: str = ""
     channel: str = ""
     team: str = ""
+    brand: str = ""
     outcome: str = ""
     on_time: bool = True
     human_exchange: bool = True
