@@ -47,9 +47,9 @@ def raw(body: Body, envelope: Envelope) -> bytes:
 
 
 def _text(value: str, header: str) -> str:
-    """RFC 2047 for what is not ASCII."""
+    """RFC 2047 for what is not ASCII, and for what would be read as if it were such a word already."""
     line = one_line(value)
-    return line if line.isascii() else Header(line, "utf-8", header_name=header).encode()
+    return line if line.isascii() and "=?" not in line else Header(line, "utf-8", header_name=header).encode()
 
 
 def _address(name: str, address: str) -> str:
