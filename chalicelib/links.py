@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-Purpose = Literal["answer", "proposal", "opt_out", "work"]
+Purpose = Literal["answer", "proposal", "opt_out", "work", "sign_in"]
 _MAC_BYTES = 20
 _LONGEST = 400
 
@@ -24,7 +24,10 @@ class BadLink(Exception):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """What a token says. ``subject`` is a touch id, a proposal number or a staff id; ``expires`` only for staff."""
+    """What a token says. ``subject`` is a touch id, a proposal number or a staff id; ``expires`` only for staff.
+
+    A link to sign in by is about no journey: its subject is the id of what was asked for.
+    """
 
     purpose: Purpose
     journey_id: str
@@ -42,7 +45,7 @@ class Links:
 
     def url(self, link: Link, **query: str) -> str:
         """Return the whole address of a page."""
-        path = {"answer": "a", "proposal": "p", "opt_out": "o", "work": "w"}[link.purpose]
+        path = {"answer": "a", "proposal": "p", "opt_out": "o", "work": "w", "sign_in": "console/sign-in"}[link.purpose]
         tail = "&".join(f"{name}={value}" for name, value in query.items())
         return f"{self._base_url}/{path}/{self.token(link)}{'?' if tail else ''}{tail}"
 
@@ -62,6 +65,19 @@ class Links:
         if link.purpose != purpose or (link.expires is not None and link.expires <= now):
             raise BadLink
         return link
+
+    def seal(self, scope: str, text: str) -> str:
+        """Return a text as a token that only we can have made, of use in this scope only: where a list goes on."""
+        key_id = next(iter(self._keys))
+        payload = _encode(text.encode())
+        return f"{key_id}.{payload}.{self._mac(key_id, f'{scope}|{payload}')}"
+
+    def unseal(self, scope: str, token: str) -> str:
+        """Return the text of a token that was sealed in this scope; raises BadLink for any other."""
+        key_id, payload, mac = _split(token)
+        if key_id not in self._keys or not hmac.compare_digest(mac, self._mac(key_id, f"{scope}|{payload}")):
+            raise BadLink
+        return urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
 
     def _mac(self, key_id: str, payload: str) -> str:
         signed = hmac.new(self._keys[key_id], f"{key_id}.{payload}".encode(), sha256).digest()

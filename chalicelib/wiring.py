@@ -15,13 +15,18 @@ from chalicelib.settings import Settings, from_environment
 if TYPE_CHECKING:
     from chalicelib.effects.perform import Effects
     from chalicelib.effects.queue import Queues
-    from chalicelib.entry.api import Api
+    from chalicelib.entry.api.door import Door
+    from chalicelib.entry.console.house import House
     from chalicelib.entry.desk import Desk
+    from chalicelib.entry.guard import Guard
     from chalicelib.entry.pages import Pages
     from chalicelib.entry.queues import Consumer
+    from chalicelib.entry.signed import Signed
     from chalicelib.entry.work import Work
     from chalicelib.links import Links
     from chalicelib.pipeline import Pipeline, Worker
+    from chalicelib.store.access import Access
+    from chalicelib.store.audit import Audit
     from chalicelib.store.cases import CaseEpochs
     from chalicelib.store.documents import DocumentStore
     from chalicelib.store.quarantine import Quarantine
@@ -175,11 +180,48 @@ class Wiring:
         return Work(self.desk, self.links, self.epochs, self.clock)
 
     @cached_property
-    def api(self) -> "Api":
+    def signed(self) -> "Signed":
         """The signed ways in."""
-        from chalicelib.entry.api import Api
+        from chalicelib.entry.signed import Signed
 
-        return Api(self.desk, self.epochs, self.documents, self.webhook_keys, self.clock)
+        return Signed(self.desk, self.epochs, self.documents, self.webhook_keys, self.clock)
+
+    # -- staff -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def access(self) -> "Access":
+        """Links to sign in by, sessions, API keys."""
+        from chalicelib.store.access import Access
+
+        return Access(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def audit(self) -> "Audit":
+        """Who saw, changed, sent, spent, exported what."""
+        from chalicelib.store.audit import Audit
+
+        return Audit(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def guard(self) -> "Guard":
+        """Who is calling."""
+        from chalicelib.entry.guard import Guard
+
+        return Guard(self.access, self.documents, self.clock)
+
+    @cached_property
+    def staff_api(self) -> "Door":
+        """The staff API."""
+        from chalicelib.entry.api.door import Door
+
+        return Door(self.guard, self.access, self, self.clock, self.log)
+
+    @cached_property
+    def console(self) -> "House":
+        """The console."""
+        from chalicelib.entry.console.house import House
+
+        return House(self.guard, self, self.clock, self.log)
 
     # -- what only the worker uses -----------------------------------------------------------------------
 
@@ -197,6 +239,7 @@ class Wiring:
         from chalicelib.effects.mail import Mailer, MailService
         from chalicelib.effects.perform import Effects
         from chalicelib.effects.sentiment import Weigher
+        from chalicelib.effects.sign_in import SignInMails
 
         s = self.settings
         service = MailService(self._client("sesv2"), s.configuration_set, self._boundary)
@@ -207,7 +250,8 @@ class Wiring:
             scheduler, self.table, s.schedule_group, s.alarms_queue_arn, s.scheduler_role_arn, self._boundary
         )
         weigher = Weigher(self.table, self._settle, self.clock)
-        return Effects(self.table, mailer, alarms, weigher, self._run)
+        sign_ins = SignInMails(self.table, self.documents, letters, service, self.clock)
+        return Effects(self.table, mailer, alarms, weigher, sign_ins, self._run)
 
     def _run(self, event: Any) -> None:
         self.worker.run(event)

@@ -7,8 +7,8 @@ from chalicelib.effects import rendering, words
 from chalicelib.effects.envelope import Body, Envelope
 from chalicelib.effects.words import N_, Words
 from chalicelib.journey import playbook
-from chalicelib.journey.documents import SCALES, Documents, Question, StaffMember
-from chalicelib.journey.effects import NotifyStaff
+from chalicelib.journey.documents import SCALES, Brand, Documents, Question, StaffMember
+from chalicelib.journey.effects import NotifyStaff, SendSignIn
 from chalicelib.journey.state import Answer, Journey, Person, Recovery, Touch
 from chalicelib.links import Link, Links
 
@@ -221,6 +221,32 @@ class Letters:
             tags=(("journey", journey.id), ("effect", notice.key), ("kind", "staff-notice")),
         )
         return rendering.mail("staff-notice", context), envelope
+
+    def sign_in(self, effect: SendSignIn, member: StaffMember, brand: Brand, now: datetime) -> tuple[Body, Envelope]:
+        """Write the mail with the link by which a member of staff signs in to the console."""
+        link = Link("sign_in", "", effect.sign_in_id, effect.until)
+        minutes = max(int((effect.until - now).total_seconds() // 60), 1)
+        context = {
+            **rendering.frame(brand, words.words("en")),
+            "action_url": self._links.url(link),
+            "minutes": minutes,
+            "name": member.name,
+        }
+        domain = self._from.rpartition("@")[2]
+        name = f"{effect.sign_in_id}.sign-in@{domain}"
+        envelope = Envelope(
+            to=member.email,
+            to_name=member.name,
+            sender_name=f"{brand.name} Aftercare",
+            sender=self._from,
+            reply_to=self._reply_to,
+            message_id=name,
+            thread=name,
+            date=now,
+            kind="sign-in",
+            tags=(("kind", "sign-in"),),
+        )
+        return rendering.mail("sign-in", context), envelope
 
 
 _WRITE: dict[str, Any] = {

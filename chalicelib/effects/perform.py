@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from chalicelib.effects.alarm import Alarms
 from chalicelib.effects.mail import Mailer
 from chalicelib.effects.sentiment import Weigher
-from chalicelib.journey.effects import NotifyStaff, SendMail, SetAlarm, Tell, TellOthers, WeighWords
+from chalicelib.effects.sign_in import SignInMails
+from chalicelib.journey.effects import NotifyStaff, SendMail, SendSignIn, SetAlarm, Tell, TellOthers, WeighWords
 from chalicelib.journey.events import Event
 from chalicelib.store.items import Owed
 from chalicelib.store.table import Table
@@ -17,10 +18,17 @@ class Effects:
     """The hands of the worker. ``run`` takes an event down the whole road, for journeys that tell others."""
 
     def __init__(
-        self, table: Table, mailer: Mailer, alarms: Alarms, weigher: Weigher, run: Callable[[Event], object]
+        self,
+        table: Table,
+        mailer: Mailer,
+        alarms: Alarms,
+        weigher: Weigher,
+        sign_ins: SignInMails,
+        run: Callable[[Event], object],
     ) -> None:
         """Keep who can do what."""
         self._weigher = weigher
+        self._sign_ins = sign_ins
         self._table = table
         self._mailer = mailer
         self._alarms = alarms
@@ -33,6 +41,8 @@ class Effects:
             self._mailer.send_touch(owed, effect)
         elif isinstance(effect, NotifyStaff):
             self._mailer.send_notice(owed, effect)
+        elif isinstance(effect, SendSignIn):
+            self._sign_ins.perform(owed, effect)
         elif isinstance(effect, WeighWords):
             self._weigher.weigh(owed, effect)
         elif isinstance(effect, SetAlarm):

@@ -103,6 +103,12 @@ def page(name: str, brand: Brand, context: dict[str, Any], said: Words | None = 
     return environment().get_template(f"pages/{name}.html").render(shown), _policy(brand.colour)
 
 
+def console(name: str, context: dict[str, Any]) -> str:
+    """Render a page of the console, in English; or, by its file's name, its style sheet or script."""
+    file = name if "." in name else f"{name}.html"
+    return environment().get_template(f"console/{file}").render(context)
+
+
 @lru_cache(maxsize=16)
 def _policy(colour: str) -> str:
     """Return the policy of a page: the sheet depends on the brand's colour and nothing else."""

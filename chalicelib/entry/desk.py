@@ -34,7 +34,7 @@ class Desk:
             self.keep(event)
             return None
         if handled.owed:
-            self._wake(handled)
+            self.wake(handled.owed[0].pk)
         return handled
 
     def keep(self, event: Event) -> None:
@@ -46,9 +46,12 @@ class Desk:
         noted = {"journey_id": event.journey_id, "event": type(event).__name__}
         self.pipeline.log.warning("could not commit; kept for the worker", extra=noted)
 
-    def _wake(self, handled: Handled) -> None:
-        """What is owed is in the table: should the message be lost, the reconciler performs it minutes later."""
+    def wake(self, pk: str) -> None:
+        """Ask the worker to perform what is owed there.
+
+        It is in the table: should the message be lost, the reconciler performs it minutes later.
+        """
         try:
-            self._queues.wake(handled.owed[0].pk)
+            self._queues.wake(pk)
         except OUTSIDE:
-            self.pipeline.log.warning("could not wake the worker", extra={"owes": handled.owed[0].pk})
+            self.pipeline.log.warning("could not wake the worker", extra={"owes": pk})

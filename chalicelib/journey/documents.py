@@ -18,6 +18,7 @@ Anchor = Literal["redress_delivered", "answer"]
 Severity = Literal["P1", "P2", "P3"]
 Act = Literal["take", "apologise", "propose", "deliver", "thank", "debrief", "close"]
 Rank = Literal["agent", "lead", "head"]
+Access = Literal["none", "viewer", "agent", "lead", "admin"]
 Language = Literal["en", "es", "fr", "de", "pt", "ja", "ar"]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}\Z")]
@@ -282,8 +283,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next(named, None) or next(teams, self.brand)
 
 
-class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One person of the staff directory. A calendar of their own overrides the deployment's."""
+#: What a rank may do in the console, unless a member's own ``access`` says otherwise.
+ACCESS_OF: dict[Rank, Access] = {"agent": "agent", "lead": "lead", "head": "admin"}
+
+
+class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One person of the staff directory. A calendar of their own overrides the deployment's.
+
+    ``access`` is what they may do in the console; without it, what their rank may.
+    """
 
     id: Name
     name: Text
@@ -292,6 +300,12 @@ class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rank: Rank
     teams: tuple[str, ...]
     calendar: clock.Calendar | None = None
+    access: Access | None = None
+
+    @property
+    def may(self) -> Access:
+        """Return what this member may do in the console."""
+        return self.access or ACCESS_OF[self.rank]
 
 
 class Staff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -63,7 +63,16 @@ class TellOthers(msgspec.Struct, frozen=True, tag=True):
     event: PurchaseNoted | PersonSilenced
 
 
-Effect = SendMail | NotifyStaff | WeighWords | SetAlarm | Tell | TellOthers
+class SendSignIn(msgspec.Struct, frozen=True, tag=True):
+    """Mail a member of staff the link by which they sign in, while it is of any use. No journey owes this."""
+
+    key: str
+    staff_id: str
+    sign_in_id: str
+    until: datetime
+
+
+Effect = SendMail | NotifyStaff | WeighWords | SetAlarm | Tell | TellOthers | SendSignIn
 ALARM_KEY = "alarm"
 
 

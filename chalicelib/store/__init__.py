@@ -16,6 +16,14 @@ One table, two string keys. What stands where:
 ``DOC#<kind>``        ``V#<number>``          the versions of a document
 ``DOC``               ``ACTIVE``              which version of each kind is active, and which is the newest
 ``DEAD#<sha256>``     ``BODY``                a message that nobody could deal with; expires
+``MEMBER#<staff id>``  ``ACCESS``, ``EFFECT#``  sign-outs everywhere; mails to sign in by, while owed
+``SIGN-IN#<id>``      ``STATE``               a link that was asked for, and when it was used
+``SIGN-INS#<sha256>``  ``<hour>``             how many links were asked for at an address in an hour
+``SESSION#<sha256>``  ``STATE``               a browser that is signed in
+``KEYS``              ``KEY#<id>``            the API keys
+``CALL#<sha256>``     ``STATE``               a call with an idempotency key, and its reply
+``AUDIT#<day>``       ``<instant>#<id>``      who saw, changed, sent, spent, exported what
+``AUDIT-OF#<what>``   ``<instant>#<id>``      the same entries again, by what they are about
 ``DEPLOYMENT``        …                       state, choices and lock of `make deploy` (`infra/deployed.py`)
 ====================  ======================  ====================================================================
 

@@ -30,6 +30,7 @@ ARROWS: dict[str, set[str]] = {
         "chalicelib.links",
         "chalicelib.insight",
         "chalicelib.settings",
+        "chalicelib.telemetry",
     },
     "chalicelib.pipeline": {
         "chalicelib.journey",

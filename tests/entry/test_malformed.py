@@ -229,7 +229,7 @@ def _tried(count, seed):
         change, route, headers, body, status = _attempt(dice)
         request = SimpleNamespace(headers=headers, raw_body=body, query_params=None)
         try:
-            answer = getattr(stack.wiring.api, route)(request)
+            answer = getattr(stack.wiring.signed, route)(request)
         except Exception as error:  # noqa: BLE001 - the figure is how many there are
             wrong[change.__name__, route, repr(error)[:200]] += 1
             continue
@@ -261,14 +261,14 @@ def test_each_good_message_would_have_been_taken():
             request = SimpleNamespace(
                 headers=webhooks.sign(KEY, "msg_1", START, body), raw_body=body, query_params=None
             )
-            status = getattr(stack.wiring.api, route)(request).status_code
+            status = getattr(stack.wiring.signed, route)(request).status_code
             assert (route, status) == (route, 409 if route == "act" else 200)
 
 
 def test_a_message_too_large_is_refused():
     stack, dice = Deployment(), random.Random(3)
     body = _large(GOOD["case"][0], dice)
-    assert stack.wiring.api.case(_signed(body)).status_code == 422
+    assert stack.wiring.signed.case(_signed(body)).status_code == 422
 
 
 # -- documents -------------------------------------------------------------------------------------------------
@@ -308,8 +308,8 @@ def test_a_version_that_is_not_there_cannot_be_activated(number):
     stack = Deployment()
     before = stack.rows()
     request = _signed(b"")
-    assert stack.wiring.api.activate_document(request, "cadence", number).status_code == 404
-    assert stack.wiring.api.activate_document(request, "novel", "0").status_code == 404
+    assert stack.wiring.signed.activate_document(request, "cadence", number).status_code == 404
+    assert stack.wiring.signed.activate_document(request, "novel", "0").status_code == 404
     assert stack.rows() == before
 
 

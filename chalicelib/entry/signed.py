@@ -21,7 +21,7 @@ from chalicelib.store.errors import Conflict
 _VERSION = re.compile(r"[0-9]{1,8}")
 
 
-class Api:
+class Signed:
     """Verifies, decodes, hands in. ``keys`` gives the webhook keys that are valid now."""
 
     def __init__(

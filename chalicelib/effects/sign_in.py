@@ -1,0 +1,70 @@
+"""The mail by which a member of staff signs in. No breaker, budget or calendar holds it: somebody waits for it."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.effects.errors import MailRefused, MailThrottled, MailUnknown
+from chalicelib.effects.letters import Letters
+from chalicelib.effects.mail import MailService
+from chalicelib.journey.documents import Settings, Staff
+from chalicelib.journey.effects import SendSignIn
+from chalicelib.store.documents import DocumentStore
+from chalicelib.store.errors import NotOwed
+from chalicelib.store.items import Owed
+from chalicelib.store.table import Table
+
+_RETRY_THROTTLED_AFTER = timedelta(minutes=1)
+
+
+class SignInMails:
+    """Sends one link, once: a claim of which nothing is heard is left, for the link is worth nothing minutes later."""
+
+    def __init__(
+        self,
+        table: Table,
+        documents: DocumentStore,
+        letters: Letters,
+        service: MailService,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Keep its partners."""
+        self._table = table
+        self._documents = documents
+        self._letters = letters
+        self._service = service
+        self._now = now
+
+    def perform(self, owed: Owed, effect: SendSignIn) -> None:
+        """Send the link and settle it; settle it unsent when it is of no use any more, or its member has left."""
+        now = self._now()
+        staff = self._documents.version("staff", self._documents.active("staff", now))
+        settings = self._documents.version("settings", self._documents.active("settings", now))
+        assert isinstance(staff, Staff)  # noqa: S101 - the document of that kind
+        assert isinstance(settings, Settings)  # noqa: S101
+        member = staff.member(effect.staff_id)
+        if member is None or member.may == "none" or effect.until <= now:
+            self._table.settle(owed)
+            return
+        if owed.status == "claimed":
+            self._table.settle(owed)  # it may have gone out; whoever waits asks for another
+            return
+        wire = self._service.write(*self._letters.sign_in(effect, member, settings.brand, now))
+        try:
+            claimed = self._table.claim_alone(owed, now, effect.until)
+        except NotOwed:
+            return
+        self._post(claimed, wire, now)
+
+    def _post(self, claimed: Owed, wire: dict[str, Any], now: datetime) -> None:
+        try:
+            self._service.post(wire)
+        except MailThrottled:
+            self._table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt)
+        except MailRefused:
+            self._table.settle(claimed)
+            raise
+        except MailUnknown:
+            self._table.settle(claimed)  # it may have gone out; whoever waits asks for another
+        else:
+            self._table.settle(claimed)

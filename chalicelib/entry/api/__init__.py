@@ -1,0 +1,1 @@
+"""What staff can do, as operations: the staff API answers with them, and the console's pages call nothing else."""

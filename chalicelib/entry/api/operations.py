@@ -1,0 +1,214 @@
+"""The frame of every operation: one Python function, with the type of what it takes and the type of what it gives.
+
+    @operation(audit="saw", about="journey/{journey_id}")
+    def show(context: Context, asked: Asked) -> Shown:
+        '''Show a journey.'''
+
+The row in `entry/routes.py` says its method, path and role. ``Asked`` is a struct: what stands in the path is taken
+from there, the rest from the query of a GET or the body of any other call. ``run`` is the only way to call one, for
+the API and for the console: it checks the role and writes the audit, so no operation can forget either.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib import import_module
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_type_hints
+
+import msgspec
+
+from chalicelib.entry import routes
+from chalicelib.entry.api.problems import Forbidden
+from chalicelib.entry.routes import Role, Route
+from chalicelib.store.audit import Audit, Entry, Verb
+
+if TYPE_CHECKING:
+    from chalicelib.entry.decode import Epochs
+    from chalicelib.entry.desk import Desk
+    from chalicelib.links import Links
+    from chalicelib.settings import Settings
+    from chalicelib.store.access import Access
+    from chalicelib.store.documents import DocumentStore
+    from chalicelib.store.table import Table
+
+_LONGEST_ABOUT = 300
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operation takes that takes nothing, and gives that gives nothing."""
+
+
+class Partners(Protocol):
+    """What operations work with: the wiring, as they see it."""
+
+    @property
+    def desk(self) -> "Desk":
+        """Where events are handed in."""
+
+    @property
+    def table(self) -> "Table":
+        """Journeys, persons, facts."""
+
+    @property
+    def documents(self) -> "DocumentStore":
+        """The documents of the CX lead."""
+
+    @property
+    def epochs(self) -> "Epochs":
+        """The epochs of cases."""
+
+    @property
+    def access(self) -> "Access":
+        """Sessions and keys."""
+
+    @property
+    def audit(self) -> Audit:
+        """The audit."""
+
+    @property
+    def links(self) -> "Links":
+        """Signed links."""
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings of the stage."""
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who calls: a member of staff by a session, or an API key (``key/<id>``)."""
+
+    id: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call. ``name`` is made of nothing but the call, so that what is made twice by mistake has one name."""
+
+    actor: Actor
+    now: datetime
+    at: Partners
+    name: str = field(default_factory=lambda: token_hex(16))
+    #: What a reading turned out to be about, for the audit; see `about`.
+    subjects: list[str] = field(default_factory=list)
+
+    def about(self, subject: str) -> None:
+        """Say what was seen, where the question does not: ``person/p123``. Ids only, never a name or an address."""
+        if subject not in self.subjects:
+            self.subjects.append(subject)
+
+    def allows(self, role: Role) -> bool:
+        """Say whether the caller's role is at least this."""
+        return routes.suffices(self.actor.role, role)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Marks(msgspec.Struct, frozen=True):
+    """What an operation's decorator says of it."""
+
+    audit: Verb | None
+    about: str
+    status: int
+    media: str
+    once: bool
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """An operation, read off its row and its function."""
+
+    route: Route
+    function: Callable[[Context, Any], Any]
+    takes: type[msgspec.Struct]
+    gives: Any
+    summary: str
+    marks: Marks
+
+    @property
+    def reads(self) -> bool:
+        """Say whether it changes nothing."""
+        return self.route.method == "GET"
+
+
+def operation(
+    audit: Verb | None = None,
+    about: str = "",
+    status: int = 200,
+    media: str = "application/json",
+    *,
+    once: bool = False,
+) -> Callable[[F], F]:
+    """Mark a function as an operation.
+
+    ``audit`` is how the audit calls it: every change has to say so, a reading only when it shows or exports personal
+    data. ``about`` names what it is about, with fields of the input in braces. ``media`` is not JSON for an operation
+    that gives a text, such as CSV. ``once`` is for a reply that holds a secret: it is not kept for an idempotency key.
+    """
+
+    def mark(function: F) -> F:
+        function.__dict__["marks"] = Marks(audit, about, status, media, once)
+        return function
+
+    return mark
+
+
+@cache
+def find(name: str) -> Operation:
+    """Return the operation of that name (``audit.entries``); raises KeyError for one without a row in the table."""
+    route = routes.named(name)
+    module, _, function_name = name.partition(".")
+    function = getattr(import_module(f"chalicelib.entry.api.{module}"), function_name)
+    hints = get_type_hints(function, include_extras=True)
+    gives = hints.pop("return")
+    (takes,) = [hint for of, hint in hints.items() if of != "context"]
+    return Operation(route, function, takes, gives, (function.__doc__ or "").strip(), function.marks)
+
+
+def run(found: Operation, context: Context, asked: msgspec.Struct) -> Any:
+    """Do what was asked, if the caller's role is enough, and write it down.
+
+    A change is written down before it is made, so none can go unrecorded; when it is refused, a second entry says so.
+    What is read is written down before it is given out.
+    """
+    if not routes.suffices(context.actor.role, found.route.who):
+        raise Forbidden(found.route.who)
+    if found.marks.audit is None:
+        return found.function(context, asked)
+    if found.reads:
+        given = found.function(context, asked)
+        for subject in context.subjects or [_about(found, asked)]:
+            _write(found, context, subject)
+        return given
+    subject = _about(found, asked)
+    _write(found, context, subject)
+    try:
+        given = found.function(context, asked)
+    except Exception as error:
+        _write(found, context, subject, came_to=type(error).__name__)
+        raise
+    for further in context.subjects:
+        _write(found, context, further)
+    return given
+
+
+def _about(found: Operation, asked: msgspec.Struct) -> str:
+    return found.marks.about.format_map(msgspec.structs.asdict(asked))[:_LONGEST_ABOUT]
+
+
+def _write(found: Operation, context: Context, subject: str, came_to: str = "") -> None:
+    assert found.marks.audit is not None  # noqa: S101 - the caller has looked
+    entry = Entry(
+        id=token_hex(8),
+        at=context.now,
+        by=context.actor.id,
+        role=context.actor.role,
+        verb=found.marks.audit,
+        operation=found.route.handler,
+        about=subject,
+        came_to=came_to,
+    )
+    context.at.audit.add(entry)
