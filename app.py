@@ -51,3 +51,9 @@ def on_feedback(event: Any) -> None:
 def on_reconcile(event: Any) -> None:
     """Find what was missed, and do it."""
     wired().consumer.reconcile(event.to_dict())
+
+
+@app.schedule(Rate(15, unit=Rate.MINUTES))
+def on_figures(event: Any) -> None:
+    """Add up what facts have changed in the figures."""
+    wired().count()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from chalicelib.journey import events, machine
+from chalicelib.journey import events, machine, tally
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import Decision
 from chalicelib.journey.errors import ActRefused
@@ -90,7 +90,8 @@ class Pipeline:
             if settles is not None:
                 self.table.settle(settles)
             return Handled(journey.value, person.value, documents, news=False)
-        owed = self.table.commit(event, journey, person, decision, now, settles)
+        counted = tally.of_decision(journey.value, decision.journey, documents)
+        owed = self.table.commit(event, journey, person, decision, now, settles, counted)
         self._note(event, decision.journey.stage.value if decision.journey else "", owed)
         return Handled(decision.journey, decision.person, documents, owed)
 

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from chalicelib.entry.queues import Consumer
     from chalicelib.entry.signed import Signed
     from chalicelib.entry.work import Work
+    from chalicelib.insight.rollup import Rollup
     from chalicelib.links import Links
     from chalicelib.pipeline import Pipeline, Worker
     from chalicelib.store.access import Access
     from chalicelib.store.audit import Audit
     from chalicelib.store.cases import CaseEpochs
     from chalicelib.store.documents import DocumentStore
+    from chalicelib.store.figures import FigureStore
     from chalicelib.store.quarantine import Quarantine
     from chalicelib.store.table import Table
     from chalicelib.telemetry import Log
@@ -123,11 +125,29 @@ class Wiring:
         return CaseEpochs(self._dynamodb, self.settings.table, self._boundary)
 
     @cached_property
+    def figures(self) -> "FigureStore":
+        """The log of what facts change in the figures, and the cube."""
+        from chalicelib.store.figures import FigureStore
+
+        return FigureStore(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def rollup(self) -> "Rollup":
+        """Adds up the figures."""
+        from chalicelib.insight.rollup import Rollup
+
+        return Rollup(self.figures)
+
+    @cached_property
     def pipeline(self) -> "Pipeline":
         """Decides and commits."""
         from chalicelib.pipeline import Pipeline
 
         return Pipeline(self.table, self.documents, self.clock, self.log)
+
+    def count(self) -> None:
+        """Add up what facts have changed in the figures until a few minutes ago."""
+        self.rollup.run(self.clock())
 
     # -- what pages and calls use ------------------------------------------------------------------------
 

@@ -20,7 +20,10 @@ from chalice.local import LocalGateway
 from chalicelib import wiring
 from chalicelib.boundary import Boundary, straight
 from chalicelib.entry import webhooks
+from chalicelib.insight.rollup import SETTLES
 from chalicelib.settings import Settings
+from chalicelib.store import items
+from chalicelib.store.figures import SHARDS as LOG_SHARDS
 from chalicelib.store.items import SHARDS
 from local.aws.account import Account
 from local.aws.tables import read_units
@@ -34,8 +37,12 @@ SECRETS_PREFIX = f"/aftercare/{STAGE}"
 WEBHOOK_SECRET = "whsec_VSflX51lsTvo3o4sC73Uy2VoleSRHv8kxePL88zEDiY="  # noqa: S105 - as it says above
 #: EventBridge rings the reconciler this often, as ``app.py`` asks.
 RECONCILE_EVERY = timedelta(minutes=5)
+#: EventBridge has the figures added up this often, as ``app.py`` asks.
+FIGURES_EVERY = timedelta(minutes=15)
 _QUEUES = ("inbox", "work", "alarms", "feedback")
 _MOST_STEPS = 1_000_000
+#: When what never happens does.
+_NEVER = datetime.max.replace(tzinfo=UTC)
 log = logging.getLogger(__name__)
 
 
@@ -87,11 +94,13 @@ class Stack:
         *,
         boundary: Boundary = straight,
         lazy: bool = False,
+        figures: bool = True,
     ) -> None:
         """Provision the account from the template, wire the handlers to it, and stop the clock at ``start``.
 
         ``boundary`` is what every effect on the outside passes. ``lazy`` passes over the rounds of the reconciler that
-        would find nothing, but counts what they cost: all else is as if they had run.
+        would find nothing, but counts what they cost: all else is as if they had run. So it is with the rounds in which
+        figures are added up; without ``figures`` there are none.
         """
         self.clock = Clock(start)
         self.account = Account(self.clock)
@@ -114,6 +123,9 @@ class Stack:
         self._lazy = lazy
         #: The next round of the reconciler that has neither run nor been passed over.
         self._round = self.clock.now + reconcile_every
+        #: The same for the figures; and the instant until which their log is counted.
+        self._figures_round = self.clock.now + FIGURES_EVERY if figures else _NEVER
+        self._counted_until = ""
         self._messages = 0
         #: Called after each moment at which something ran, with nothing left to run at that instant.
         self.on_quiet: list[Callable[[], None]] = []
@@ -182,6 +194,7 @@ class Stack:
             if instant is None or instant > end:
                 self.clock.move(end)
                 self._pass_over(end)
+                self._pass_over_figures(end)
                 return
             self.clock.move(max(instant, self.clock.now))
             self._tick()
@@ -190,7 +203,7 @@ class Stack:
 
     def next_instant(self) -> datetime | None:
         """Return the next instant at which a schedule fires, a message can be received, or the reconciler runs."""
-        instants = (self.next_event(), self._next_round())
+        instants = (self.next_event(), self._next_round(), self._next_figures())
         return min((instant for instant in instants if instant is not None), default=None)
 
     def next_event(self) -> datetime | None:
@@ -208,6 +221,10 @@ class Stack:
 
     def _tick(self) -> None:
         self.account.scheduler.fire_due(self.clock.now)
+        self._reconcile()
+        self._figure()
+
+    def _reconcile(self) -> None:
         following = self._next_round()
         if following is None or following > self.clock.now:
             self._pass_over(self.clock.now)
@@ -236,6 +253,37 @@ class Stack:
             queries = (rounds - ran) * SHARDS
             self.account.calls["dynamodb.Query"] += queries
             self.account.units["dynamodb.read"] += queries * read_units(0, consistent=False)
+
+    def _figure(self) -> None:
+        following = self._next_figures()
+        if following is None or following > self.clock.now:
+            self._pass_over_figures(self.clock.now)
+            return
+        self._pass_over_figures(self.clock.now, ran=1)
+        with self._watched("figures"), self._role("on_figures"):
+            self.app.on_figures(_scheduled(self.clock.now), None)
+            self._counted_until = items.instant(self.clock.now - SETTLES)
+
+    def _next_figures(self) -> datetime | None:
+        """Return when figures are added up next; when lazy, only if anything has been logged that is not counted."""
+        if self._lazy:
+            dynamodb, table = self.account.dynamodb, self.wiring.settings.table
+            logged = (dynamodb.last(table, f"TALLY#{shard}") for shard in range(LOG_SHARDS))
+            if max((str(place) for place in logged if place is not None), default="") <= self._counted_until:
+                return None
+        return self._figures_round if self._figures_round < _NEVER else None
+
+    def _pass_over_figures(self, until: datetime, ran: int = 0) -> None:
+        """Leave behind the rounds until then; those that did not run read the cursors, and found nothing new."""
+        if until < self._figures_round:
+            return
+        rounds = (until - self._figures_round) // FIGURES_EVERY + 1
+        self._figures_round += rounds * FIGURES_EVERY
+        if self._lazy:
+            calls, units = self.account.calls, self.account.units
+            calls["dynamodb.GetItem"] += rounds - ran
+            calls["dynamodb.Query"] += (rounds - ran) * (1 + LOG_SHARDS)
+            units["dynamodb.read"] += (rounds - ran) * (2 + LOG_SHARDS) * read_units(0, consistent=True)
 
     def _drain(self, queue: str) -> bool:
         """Let one function take the messages of its queue, one at a time; says whether there were any."""

@@ -24,6 +24,8 @@ One table, two string keys. What stands where:
 ``CALL#<sha256>``     ``STATE``               a call with an idempotency key, and its reply
 ``AUDIT#<day>``       ``<instant>#<id>``      who saw, changed, sent, spent, exported what
 ``AUDIT-OF#<what>``   ``<instant>#<id>``      the same entries again, by what they are about
+``TALLY#<shard>``,    …                       what facts change in the figures, and the figures added up from it:
+``CUBE#…``              …                       `figures.py`
 ``DEPLOYMENT``        …                       state, choices and lock of `make deploy` (`infra/deployed.py`)
 ====================  ======================  ====================================================================
 

@@ -12,7 +12,8 @@ from chalicelib.journey import events
 from chalicelib.journey.effects import ALARM_KEY, Decision, Effect
 from chalicelib.journey.events import Event
 from chalicelib.journey.state import Journey, Person, Suppression
-from chalicelib.store import items
+from chalicelib.journey.tally import Tally
+from chalicelib.store import figures, items
 from chalicelib.store.errors import Conflict, Duplicate, NotOwed
 from chalicelib.store.items import Item, Owed, Stored
 
@@ -114,9 +115,18 @@ class Table:
     # -- committing a decision ---------------------------------------------------------------------------
 
     def commit(
-        self, event: Event, journey: Stored, person: Stored, decision: Decision, now: datetime, settles: Owed | None
+        self,
+        event: Event,
+        journey: Stored,
+        person: Stored,
+        decision: Decision,
+        now: datetime,
+        settles: Owed | None,
+        counted: Tally | None = None,
     ) -> tuple[Owed, ...]:
         """Store new state, the fact and the owed effects in one transaction, conditioned on both versions.
+
+        ``counted`` is what the fact changes in the figures: an entry of its own in their log, on which nobody waits.
 
         Returns what is owed. Raises Duplicate when the fact is known, NotOwed when the effect that this settles
         is no longer owed, Conflict when a version has moved.
@@ -132,6 +142,9 @@ class Table:
         if settles is not None and settles.effect.key not in {effect.key for effect in decision.effects}:
             actions.append(self._delete_owed(settles))
         actions += [self._put_suppression(suppression) for suppression in decision.suppress]
+        if counted is not None:
+            entry = figures.entry_item(pk, event.event_id, now, counted)
+            actions.append({"Put": {"TableName": self._name, "Item": entry}})
         self._transact("commit", actions, {0: Duplicate}, settles)
         return tuple(items.read_effect(item) for item in effects)
 

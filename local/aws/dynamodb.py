@@ -243,6 +243,12 @@ class DynamoDB(Client):
         with self.meter.lock:
             return self._table(table_name).indexes[index_name].earliest()
 
+    def last(self, table_name: str, hash_key: Scalar) -> Scalar | None:
+        """Return the greatest range key under a hash key; uncounted."""
+        with self.meter.lock:
+            partition = self._table(table_name).rows.partitions.get(hash_key)
+            return partition.positions[-1][0] if partition is not None and partition.positions else None
+
     def _table(self, name: str) -> Table:
         table = self._tables.get(name.rpartition("/")[2] if name.startswith("arn:") else name)
         if table is None:

@@ -95,9 +95,12 @@ class Mail(NamedTuple):
 class World:
     """One story on one stack."""
 
-    def __init__(self, faults: Mapping[int, str], *, events: bool = True, lazy: bool = True) -> None:
+    def __init__(
+        self, faults: Mapping[int, str], *, events: bool = True, lazy: bool = True, figures: bool = False
+    ) -> None:
+        """Figures have a sweep of their own: nothing on the road waits for them, and they would double this one."""
         self.boundary = Boundary(faults)
-        self.stack = Stack(START, boundary=self.boundary, lazy=lazy)
+        self.stack = Stack(START, boundary=self.boundary, lazy=lazy, figures=figures)
         self.stack.account.ses.events = events
         self._delay_feedback()
         self.boundary.watch = self._watch

@@ -87,6 +87,11 @@ def _table(action: str) -> Callable[[Params], Iterator[Use]]:
     return asked
 
 
+def _tables(params):
+    for name in params["RequestItems"]:
+        yield Use("dynamodb:BatchGetItem", arn("dynamodb", f"table/{name}"))
+
+
 #: A transaction needs the rights of what it is made of, and none of its own. Source: DynamoDB Developer Guide, "Using
 #: IAM with DynamoDB transactions".
 _IN_A_TRANSACTION = {
@@ -144,6 +149,7 @@ def _parameters(params):
 #: Call → what IAM asks for. Source, where nothing else is said: its page of the Service Authorization Reference
 #: (the right has the name of the operation).
 ASKED: dict[str, Callable[[Params], Iterator[Use]]] = {
+    "dynamodb.BatchGetItem": _tables,
     "dynamodb.DeleteItem": _table("DeleteItem"),
     "dynamodb.GetItem": _table("GetItem"),
     "dynamodb.PutItem": _table("PutItem"),

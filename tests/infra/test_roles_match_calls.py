@@ -30,9 +30,9 @@ OUTPUTS = stack.outputs(STAGE, DEFAULT_ACCOUNT_ID, DEFAULT_REGION)
 #: Staff are reminded of a recovery that nobody works for ever; all else is over by then.
 LONG_ENOUGH = 200 * DAY
 WORKERS = ("on_inbox", "on_work", "on_alarms", "on_feedback", "on_reconcile")
-FUNCTIONS = ("api_handler", *WORKERS)
+FUNCTIONS = ("api_handler", *WORKERS, "on_figures")
 #: As Chalice names the functions: the one of the routes has no name of its own.
-LOG_GROUPS = {name: f"/aws/lambda/aftercare-{STAGE}-{name}" for name in WORKERS} | {
+LOG_GROUPS = {name: f"/aws/lambda/aftercare-{STAGE}-{name}" for name in FUNCTIONS} | {
     "api_handler": f"/aws/lambda/aftercare-{STAGE}"
 }
 
@@ -116,6 +116,13 @@ def bus(world: World) -> None:
     world.later(HOUR, lambda: _publish(world, "case.withdrawn", withdrawn))
 
 
+def figures(world: World) -> None:
+    """Facts are counted, and then all of them anew."""
+    world.resolve("lamp", PAT)
+    world.later(2 * DAY, lambda: world.stack.wiring.rollup.rebuild(world.now))
+    world.later(3 * DAY, lambda: world.resolve("desk", PAT))
+
+
 def _publish(world: World, kind: str, detail: dict) -> None:
     bus = world.stack.environment["EVENT_BUS"]
     entry = {"EventBusName": bus, "Source": "desk", "DetailType": kind, "Detail": json.dumps(detail)}
@@ -144,6 +151,7 @@ TOLD: dict[str, tuple[Callable[[World], None], tuple[Trouble, ...]]] = {
     "silence": (silence, ()),
     "documents": (documents, ()),
     "bus": (bus, ()),
+    "figures": (figures, ()),
     "put aside": (put_aside, (Trouble("on_inbox", COMMIT, out_of_reach),) * LAST_TRY),
     "lost alarm": (lost_alarm, (Trouble("on_reconcile", COMMIT, rung_meanwhile),)),
     "an alarm rings twice": (silence, (Trouble("on_alarms", COMMIT, rung_meanwhile),)),
@@ -181,7 +189,7 @@ class Recorder:
     """One story, every call made in it, and every right that each function needed."""
 
     def __init__(self, troubles: tuple[Trouble, ...]) -> None:
-        self.world = World({})
+        self.world = World({}, figures=True)
         # it looks into the table while a function runs, which is no call of the function's
         self.world.boundary.watch = lambda name: None
         # every function of AWS reads the secrets for itself

@@ -17,7 +17,7 @@ ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 QUEUES = ["alarms", "feedback", "inbox", "work"]
 DEAD = [f"{name}-dead" for name in QUEUES]
-FUNCTIONS = ["on_alarms", "on_feedback", "on_inbox", "on_reconcile", "on_work"]
+FUNCTIONS = ["on_alarms", "on_feedback", "on_figures", "on_inbox", "on_reconcile", "on_work"]
 #: The shortest of AWS's limits for what is named here (SES configuration sets, IAM roles, rules, schedule groups).
 LONGEST_NAME = 64
 

@@ -308,7 +308,7 @@ print(len(handlers), len(app.app.routes) > 0, all(each.startswith("app.") for ea
 
 def test_app_and_every_module_import_in_a_fresh_interpreter_with_nothing_set(native, python):
     done = _run(python, native, EVERY_MODULE)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "5 True True\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "6 True True\n", "")
 
 
 RENDER = """
@@ -332,7 +332,7 @@ def test_what_runs_is_the_bytecode(native, python, tmp_path):
     for source in [task / "app.py", *(task / "chalicelib").rglob("*.py")]:
         source.write_text("raise SystemExit('compiled from the source')", "utf-8")
     done = _run(python, [task, native[1]], EVERY_MODULE)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "5 True True\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "6 True True\n", "")
 
 
 @pytest.mark.slow
@@ -344,4 +344,4 @@ def test_it_packages_and_imports_on_every_release_that_the_machine_has(project, 
     archive = _package(project, python, _this_processor(), "native").zip
     folders = [_unpacked(archive, tmp_path / "task"), _runtime(python, tmp_path / "runtime")]
     done = _run(python, folders, EVERY_MODULE)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "5 True True\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "6 True True\n", "")

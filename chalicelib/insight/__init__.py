@@ -1,0 +1,1 @@
+"""What is known about journeys: figures and read models for staff. Reads the store, decides nothing."""
