@@ -18,7 +18,7 @@ from chalicelib.journey import events, machine, tally
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import Decision
 from chalicelib.journey.errors import ActRefused
-from chalicelib.journey.events import AlarmRang, Event, PurchaseMade
+from chalicelib.journey.events import OF_PERSONS, AlarmRang, Event, PersonEvent, PurchaseMade
 from chalicelib.journey.state import Journey, Person
 from chalicelib.store.documents import DocumentStore
 from chalicelib.store.errors import Conflict, Duplicate, NotOwed
@@ -79,8 +79,8 @@ class Pipeline:
         raise Conflict(message)
 
     def _once(self, event: Event, settles: Owed | None) -> Handled:
-        if isinstance(event, PurchaseMade):
-            return self._purchase(event)
+        if isinstance(event, OF_PERSONS):
+            return self._of_person(event, settles)  # type: ignore[arg-type]  # the types of that union
         now = self.clock()
         journey = self.table.journey(event.journey_id)
         person = self.table.person(journey.value.person_id or _person_named(event))
@@ -109,12 +109,14 @@ class Pipeline:
                 raise Duplicate from None
             raise
 
-    def _purchase(self, event: PurchaseMade) -> Handled:
+    def _of_person(self, event: PersonEvent, settles: Owed | None) -> Handled:
         now = self.clock()
-        person = self.table.person(event.customer.person_id)
+        person = self.table.person(_person_named(event))
         documents = self.documents.for_journey(Journey(id=""), now)
-        decision = machine.decide_purchase(person.value, event)
-        owed = self.table.commit(event, Stored(Journey(id=""), 0), person, decision, now, None)
+        decision = machine.decide_person(person.value, event)
+        if not decision.changed:
+            return Handled(None, person.value, documents, news=False)
+        owed = self.table.commit(event, Stored(Journey(id=""), 0), person, decision, now, settles)
         self._note(event, "", owed)
         return Handled(None, decision.person, documents, owed)
 
@@ -137,7 +139,7 @@ def _person_named(event: Event) -> str:
     """Return the person whom an event names, for a journey that does not know them yet."""
     if isinstance(event, events.CaseResolved | events.FailureLogged | PurchaseMade):
         return event.customer.person_id
-    return ""
+    return event.person_id if isinstance(event, events.AddressCorrected | events.ErasureAsked) else ""
 
 
 class Worker:

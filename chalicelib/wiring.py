@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from chalicelib.store.audit import Audit
     from chalicelib.store.cases import CaseEpochs
     from chalicelib.store.documents import DocumentStore
+    from chalicelib.store.erasure import ErasureStore
     from chalicelib.store.figures import FigureStore
+    from chalicelib.store.lists import Lists
     from chalicelib.store.quarantine import Quarantine
     from chalicelib.store.table import Table
     from chalicelib.telemetry import Log
@@ -109,6 +111,20 @@ class Wiring:
         from chalicelib.store.table import Table
 
         return Table(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def lists(self) -> "Lists":
+        """The lists of the console."""
+        from chalicelib.store.lists import Lists
+
+        return Lists(self._dynamodb, self.settings.table)
+
+    @cached_property
+    def erasures(self) -> "ErasureStore":
+        """How far erasures have come, and the writes of one."""
+        from chalicelib.store.erasure import ErasureStore
+
+        return ErasureStore(self._dynamodb, self.settings.table, self._boundary)
 
     @cached_property
     def documents(self) -> "DocumentStore":
@@ -255,6 +271,7 @@ class Wiring:
     @cached_property
     def _effects(self) -> "Effects":
         from chalicelib.effects.alarm import Alarms
+        from chalicelib.effects.erasing import Eraser
         from chalicelib.effects.letters import Letters
         from chalicelib.effects.mail import Mailer, MailService
         from chalicelib.effects.perform import Effects
@@ -271,7 +288,8 @@ class Wiring:
         )
         weigher = Weigher(self.table, self._settle, self.clock)
         sign_ins = SignInMails(self.table, self.documents, letters, service, self.clock)
-        return Effects(self.table, mailer, alarms, weigher, sign_ins, self._run)
+        eraser = Eraser(self.table, self.erasures, self._run, self.clock)
+        return Effects(self.table, mailer, alarms, weigher, sign_ins, eraser, self._run)
 
     def _run(self, event: Any) -> None:
         self.worker.run(event)

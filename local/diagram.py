@@ -67,6 +67,9 @@ _ROUTES: dict[tuple[str, str], tuple[str, tuple[int, int, str]]] = {
     (Stage.RECOVERING, Stage.OPTED_OUT): ("M606 398 H566 V526", (560, 440, "end")),
     (Stage.RECOVERING, Stage.LOST): ("M640 414 V526", (646, 450, "start")),
     (ENDED, Stage.RECOVERING): ("M720 518 V420", (728, 464, "start")),
+    (Stage.UNKNOWN, Stage.WAITING): ("M216 532 V190", (222, 500, "start")),
+    (Stage.UNKNOWN, Stage.ASKED): ("M216 532 V190", (0, 0, "none")),
+    (Stage.UNKNOWN, Stage.CHECKING_IN): ("M216 532 V190", (0, 0, "none")),
     (Stage.UNKNOWN, Stage.SUPERSEDED): ("M170 560 H146", (151, 604, "middle")),
 }
 _LINE = 14

@@ -42,6 +42,7 @@ REASONS = {
     "human_try": "Two check-ins unanswered, try once in person",
     "another_way": "Cannot be reached by mail, settle it another way",
     "mail_unknown": "Nobody knows whether this mail was sent, please check",
+    "handed_over": "Handed over to you",
     "never_resolved": "Events came for a case that was never resolved",
 }
 

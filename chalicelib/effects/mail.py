@@ -227,7 +227,7 @@ class Mailer:
         person = self._table.person(journey.person_id).value
         documents = self._documents.for_journey(journey, now)
         member = documents.staff.member(notice.staff_id)
-        if member is None:
+        if member is None or journey.erased_at is not None:
             self._table.settle(owed)
             return
         try:

@@ -5,10 +5,20 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from chalicelib.effects.alarm import Alarms
+from chalicelib.effects.erasing import Eraser
 from chalicelib.effects.mail import Mailer
 from chalicelib.effects.sentiment import Weigher
 from chalicelib.effects.sign_in import SignInMails
-from chalicelib.journey.effects import NotifyStaff, SendMail, SendSignIn, SetAlarm, Tell, TellOthers, WeighWords
+from chalicelib.journey.effects import (
+    ErasePerson,
+    NotifyStaff,
+    SendMail,
+    SendSignIn,
+    SetAlarm,
+    Tell,
+    TellOthers,
+    WeighWords,
+)
 from chalicelib.journey.events import Event
 from chalicelib.store.items import Owed
 from chalicelib.store.table import Table
@@ -24,6 +34,7 @@ class Effects:
         alarms: Alarms,
         weigher: Weigher,
         sign_ins: SignInMails,
+        eraser: Eraser,
         run: Callable[[Event], object],
     ) -> None:
         """Keep who can do what."""
@@ -32,6 +43,7 @@ class Effects:
         self._table = table
         self._mailer = mailer
         self._alarms = alarms
+        self._eraser = eraser
         self._run = run
 
     def perform(self, owed: Owed) -> None:
@@ -50,6 +62,8 @@ class Effects:
         elif isinstance(effect, Tell):
             self._run(effect.event)
             self._table.settle(owed)
+        elif isinstance(effect, ErasePerson):
+            self._eraser.erase(owed, effect)
         else:
             self._tell_others(effect)
             self._table.settle(owed)

@@ -40,6 +40,7 @@ REASONS = {
     "too_late": "Its latest useful time had passed.",
     "purchase_seen": "The customer had already come back and bought.",
     "two_unanswered": "Two check-ins stayed unanswered: a person tries once, then only purchases are watched.",
+    "stopped": "A lead stopped the journey before it was due.",
     "relapse": "A bad answer opened a recovery before it was due.",
     "refused": "The mail could not be written, or the mail service refused it.",
     "unknown_outcome": "The mail service never said whether it was sent; a person was told.",

@@ -260,6 +260,17 @@ class MailRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempts_max: Count
 
 
+class Mandate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person may spend on one recovery without approval: a share of what the customer spends in a year.
+
+    It is never less than ``min`` nor more than ``max``, and ``max`` where a customer's year is not known.
+    """
+
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5
+    min: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 25
+    max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 250
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds for the whole deployment: brand, hours, budget, and the language of whom no other is known to suit."""
 
@@ -274,6 +285,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pause: str
     parked_at_most: str
     language: Language = "en"
+    mandate: Mandate = Mandate()
     brands: tuple[Brand, ...] = ()
 
     def brand_of(self, name: str, team: str) -> Brand:

@@ -72,7 +72,15 @@ class SendSignIn(msgspec.Struct, frozen=True, tag=True):
     until: datetime
 
 
-Effect = SendMail | NotifyStaff | WeighWords | SetAlarm | Tell | TellOthers | SendSignIn
+class ErasePerson(msgspec.Struct, frozen=True, tag=True):
+    """Forget this person in all that was stored until then, one journey at a time."""
+
+    key: str
+    person_id: str
+    asked_at: datetime
+
+
+Effect = SendMail | NotifyStaff | WeighWords | SetAlarm | Tell | TellOthers | SendSignIn | ErasePerson
 ALARM_KEY = "alarm"
 
 

@@ -100,12 +100,17 @@ class CaseWithdrawn(Happened, frozen=True):
 
 
 class FailureLogged(Happened, frozen=True):
-    """A remark or a public comment that never was a case, written down by staff or posted in."""
+    """A remark or a public comment that never was a case, written down by staff or posted in.
+
+    ``gesture`` is goodwill that was given on the spot, as decimal text, in ``currency``.
+    """
 
     case: Case
     customer: Customer
     words: Text
     logged_by: str = ""
+    gesture: Annotated[str, msgspec.Meta(pattern=r"^\d{1,9}(\.\d{1,2})?$")] | None = None
+    currency: str = ""
 
 
 class AnswerGiven(Happened, frozen=True):
@@ -168,6 +173,37 @@ class StaffActed(Happened, frozen=True):
     kept: bool = True
 
 
+class AttentionGiven(Happened, frozen=True):
+    """A member of staff saw to something that needs a person: took it, put it off, handed it over, or did it.
+
+    ``todo`` is its key. ``to`` is the member who gets it, ``until`` the instant at which it comes back.
+    """
+
+    todo: Id
+    what: Literal["take", "snooze", "hand_over", "done"]
+    by: str
+    to: str = ""
+    until: datetime | None = None
+    note: Text = ""
+
+
+class JourneyStopped(Happened, frozen=True):
+    """A lead ended the journey by their own word."""
+
+    by: str
+    why: Text
+
+
+class JourneyResumed(Happened, frozen=True):
+    """A lead let a journey go on that had been stopped."""
+
+    by: str
+
+
+class PersonErased(Happened, frozen=True):
+    """The person of this journey is to be forgotten: told to each of their journeys."""
+
+
 class AlarmRang(Happened, frozen=True):
     """The journey's one alarm, or the reconciler in its place, woke it."""
 
@@ -228,6 +264,21 @@ class PurchaseMade(Happened, frozen=True):
     paid: bool = True
 
 
+class AddressCorrected(Happened, frozen=True):
+    """Staff wrote down the customer's right mail address. What is known of the old one does not follow."""
+
+    person_id: Id
+    email: str
+    by: str
+
+
+class ErasureAsked(Happened, frozen=True):
+    """A person asked to be forgotten, and an admin confirmed it."""
+
+    person_id: Id
+    by: str
+
+
 class PurchaseNoted(Happened, frozen=True):
     """The person of this journey bought something: told to each of their open journeys."""
 
@@ -249,6 +300,10 @@ JourneyEvent = (
     | ProposalAnswered
     | OptedOut
     | StaffActed
+    | AttentionGiven
+    | JourneyStopped
+    | JourneyResumed
+    | PersonErased
     | AlarmRang
     | MailSent
     | MailDelivered
@@ -259,8 +314,11 @@ JourneyEvent = (
     | PurchaseNoted
     | PersonSilenced
 )
-Event = JourneyEvent | PurchaseMade
+#: What is about a person alone, and no journey.
+PersonEvent = PurchaseMade | AddressCorrected | ErasureAsked
+Event = JourneyEvent | PersonEvent
 ALL: tuple[type[Happened], ...] = get_args(Event)
+OF_PERSONS: tuple[type[Happened], ...] = get_args(PersonEvent)
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
@@ -273,3 +331,25 @@ def dump(event: Event) -> bytes:
 def load(raw: bytes | str) -> Event:
     """Read an event back; raises msgspec.ValidationError or DecodeError when it is not one."""
     return _decoder.decode(raw)
+
+
+#: What a fact is worth without the person: that it happened, when, and to which touch.
+_KEPT = {"event_id", "occurred_at", "journey_id", "touch_id", "answer_id", "message_id", "recovery", "proposal"}
+_BLANK: dict[str, object] = {
+    "case": Case(source="", case_id="", epoch=0),
+    "customer": Customer(person_id=""),
+    "scores": {},
+    "compound": 0.0,
+}
+_PLAIN = {"act", "word", "scope", "reason", "what", "until", "permanent", "todo"}
+
+
+def redacted(event: Event) -> Event:
+    """Return the same fact (its type, id and time) without anything that says who it was about or what they said."""
+    fields: dict[str, object] = {}
+    for field in msgspec.structs.fields(event):
+        if field.name in _KEPT | _PLAIN:
+            fields[field.name] = getattr(event, field.name)
+        elif field.required:
+            fields[field.name] = _BLANK.get(field.name, "-")
+    return type(event)(**fields)  # type: ignore[arg-type]  # the blanks fit: a test redacts every type there is

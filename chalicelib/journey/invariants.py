@@ -103,6 +103,10 @@ def _endings(world: World) -> Iterator[str]:
 def _silence(world: World) -> Iterator[str]:
     for mail in world.mailed:
         journey = world.journeys[mail.journey_id]
+        if journey.erased_at is not None:
+            if mail.at > journey.erased_at:
+                yield f"4: {journey.id}: {mail.touch_id} was sent at {mail.at} to a person who was erased"
+            continue
         person = world.persons[journey.person_id]
         touch = journey.touch(mail.touch_id)
         asks = touch is not None and touch.klass != "response"

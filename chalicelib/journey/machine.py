@@ -7,15 +7,28 @@ the event's own.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from msgspec.structs import replace
 
-from chalicelib.journey import budget, cadence, clock, loyalty, mismatch, playbook
+from chalicelib.journey import attention, budget, cadence, clock, loyalty, mismatch, playbook
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Documents
-from chalicelib.journey.effects import ALARM_KEY, Decision, SetAlarm
-from chalicelib.journey.state import OUTCOMES, Answer, Journey, Person, Purchase, Stage, Suppression, Touch
-from chalicelib.journey.turn import Turn, telling_others
+from chalicelib.journey.effects import ALARM_KEY, Decision, ErasePerson, SetAlarm
+from chalicelib.journey.errors import ActRefused
+from chalicelib.journey.state import (
+    OUTCOMES,
+    Answer,
+    Ending,
+    Journey,
+    Person,
+    Purchase,
+    Redress,
+    Stage,
+    Suppression,
+    Touch,
+)
+from chalicelib.journey.turn import NOT_OWED, Turn, telling_others
 
 Rule = Callable[[Turn], None]
 #: Stages of a journey that may end at any moment, for no recovery is open.
@@ -61,11 +74,37 @@ def decide(journey: Journey, person: Person, event: e.JourneyEvent, documents: D
     if turn.changed:
         _unpark(turn)
         _close_watch(turn)
+        attention.settle(turn)
         _settle_wake(turn, before=journey.wake_at)
     return turn.decision()
 
 
-def decide_purchase(person: Person, event: e.PurchaseMade) -> Decision:
+def decide_person(person: Person, event: e.PersonEvent) -> Decision:
+    """Return the person after what is about them alone, and what is owed for it."""
+    if isinstance(event, e.PurchaseMade):
+        return _purchase(person, event)
+    if not person.id or (isinstance(event, e.ErasureAsked) and person.erased_at is not None):
+        return Decision(journey=None, person=person, changed=False, note="nothing is known of this person")
+    return _correct(person, event) if isinstance(event, e.AddressCorrected) else _ask_erasure(person, event)
+
+
+def _correct(person: Person, event: e.AddressCorrected) -> Decision:
+    """From now on mail goes to the new address: a bounce or a complaint of the old one says nothing about it."""
+    if person.customer is None or person.email == event.email:
+        return Decision(journey=None, person=person, changed=False, note="it is their address already")
+    right = replace(person.customer, email=event.email)
+    return Decision(journey=None, person=replace(person, customer=right, details_at=event.occurred_at))
+
+
+def _ask_erasure(person: Person, event: e.ErasureAsked) -> Decision:
+    """Nothing of the person is left from this commit on; the worker sees to all else that is stored."""
+    blank = Person(id=person.id, erased_at=event.occurred_at)
+    return Decision(
+        journey=None, person=blank, effects=(ErasePerson(key="erase", person_id=person.id, asked_at=event.occurred_at),)
+    )
+
+
+def _purchase(person: Person, event: e.PurchaseMade) -> Decision:
     """Return the person with that purchase, and the journeys that must hear of it."""
     person = _with_details(person, event.customer, event.occurred_at)
     person = loyalty.add_purchase(person, Purchase(at=event.occurred_at, paid=event.paid))
@@ -79,6 +118,10 @@ def decide_purchase(person: Person, event: e.PurchaseMade) -> Decision:
 
 
 def _apply(turn: Turn) -> None:
+    """Run the row; a journey whose person was erased has nothing left that anything could happen to."""
+    if turn.journey.erased_at is not None:
+        turn.ignore("the person of this journey was erased")
+        return
     TABLE[turn.journey.stage, type(turn.event)](turn)
 
 
@@ -160,7 +203,8 @@ def _with_details(person: Person, customer: e.Customer, at: datetime) -> Person:
     names = ("customer_id", "email", "first_name", "last_name", "locale", "zone")
     merged = e.Customer(person_id=person.id, **{name: getattr(first, name) or getattr(second, name) for name in names})
     dated = at if newer and customer.email else person.details_at
-    return replace(person, customer=merged, details_at=dated)
+    # Who comes back after an erasure begins anew: nothing of before is left to join it to.
+    return replace(person, customer=merged, details_at=dated, erased_at=None)
 
 
 def _supersede_earlier_epoch(turn: Turn, event: e.CaseResolved) -> None:
@@ -182,6 +226,25 @@ def _log_failure(turn: Turn) -> None:
     _keep(turn, answer)
     playbook.open_recovery(turn, answer)
     _mark_recovery(turn, answer)
+    if event.gesture is not None:
+        _give_gesture(turn, event)
+
+
+def _give_gesture(turn: Turn, event: e.FailureLogged) -> None:
+    """Goodwill given on the spot, within what one person may spend; raises ActRefused above it."""
+    most = turn.documents.settings.mandate.max
+    if event.gesture is None or Decimal(event.gesture) > most:
+        reason = "above_mandate"
+        raise ActRefused(reason, f"On the spot you may give up to {most} {event.currency}: more needs a lead's word.")
+    recovery = turn.journey.recoveries[-1]
+    line = Redress(
+        kind="goodwill",
+        amount=event.gesture,
+        currency=event.currency,
+        by=event.logged_by or recovery.owner,
+        delivered_at=turn.now,
+    )
+    turn.put_recovery(replace(recovery, redress=(*recovery.redress, line)))
 
 
 # -- answers ---------------------------------------------------------------------------------------------
@@ -641,6 +704,66 @@ def _withdraw(turn: Turn) -> None:
     turn.end(Stage.SUPERSEDED, f"case withdrawn ({event.reason}) on {turn.now:%Y-%m-%d}")
 
 
+# -- what staff and leads decide -------------------------------------------------------------------------
+
+
+def _attend(turn: Turn) -> None:
+    attention.attend(turn)
+
+
+@leads_to(Stage.UNKNOWN)
+def _stop(turn: Turn) -> None:
+    """End a journey by a lead's word; how it would have ended stays unknown."""
+    event = turn.event
+    assert isinstance(event, e.JourneyStopped)  # noqa: S101 - the table gives no other
+    turn.change(stopped_in=turn.journey.stage.value)
+    turn.drop_planned("stopped", kinds=NOT_OWED)
+    _end_unknown(turn, f"stopped by {event.by} on {turn.now:%Y-%m-%d}")
+
+
+def _stop_recovering(turn: Turn) -> None:
+    """A customer who was disappointed is owed an answer."""
+    del turn
+    reason = "recovery_open"
+    raise ActRefused(reason, "A recovery is open: close it first, for its customer is owed an answer.")
+
+
+@leads_to(*CALM, of=(Stage.UNKNOWN,))
+def _resume(turn: Turn) -> None:
+    """Go on where a lead stopped: what may still be useful is planned again."""
+    if not turn.journey.stopped_in:
+        reason = "not_stopped"
+        raise ActRefused(reason, "This journey was not stopped by anybody: it has ended by itself.")
+    turn.change(stage=Stage(turn.journey.stopped_in), stopped_in="")
+    turn.change_person(open_journeys=tuple(dict.fromkeys((*turn.person.open_journeys, turn.journey.id))))
+    for touch in turn.journey.touches:
+        if touch.reason == "stopped" and touch.latest_at > turn.now:
+            turn.put(replace(touch, not_sent_at=None, reason="", owed_at=None, due_at=max(touch.due_at, turn.now)))
+    _close_asking(turn)
+
+
+def _cannot_resume(turn: Turn) -> None:
+    """Only a stopped journey can go on."""
+    del turn
+    reason = "not_stopped"
+    raise ActRefused(reason, "This journey was not stopped by anybody.")
+
+
+@leads_to(Stage.OPTED_OUT, of=OPEN)
+def _erase(turn: Turn) -> None:
+    """Leave nothing of the journey but that it was, and how it ended."""
+    journey, me = turn.journey, turn.journey.id
+    stage = Stage.OPTED_OUT if journey.stage in OPEN else journey.stage
+    ending = Ending(outcome=stage, at=turn.now, facts=(f"erased on {turn.now:%Y-%m-%d}",))
+    turn.effects.clear()
+    turn.journey = Journey(id=me, stage=stage, endings=(ending,) if stage in OUTCOMES else (), erased_at=turn.now)
+    turn.change_person(
+        open_journeys=tuple(other for other in turn.person.open_journeys if other != me),
+        open_recoveries=tuple(other for other in turn.person.open_recoveries if other != me),
+        failures=tuple(failure for failure in turn.person.failures if failure[0] != me),
+    )
+
+
 # -- rows that change nothing ----------------------------------------------------------------------------
 
 
@@ -657,6 +780,7 @@ _DUPLICATE = _ignore("the journey has begun: a second copy of its beginning")
 _OVER = _ignore("the journey has ended; a new resolution starts a new one")
 _STILL_OWED = _ignore("what a customer told us is owed an answer, whatever the helpdesk thinks of the case")
 _NO_ALARM = _ignore("a journey that has ended needs no waking")
+_NOT_BEGUN = _ignore("a journey that has not begun cannot be stopped")
 _NO_WATCH = _ignore("nothing here waits for a purchase")
 
 
@@ -667,13 +791,17 @@ def _rows(stages: tuple[Stage, ...], event: type[e.Happened], rule: Rule) -> dic
 _FINAL_BUT_SUPERSEDED = tuple(stage for stage in OUTCOMES if stage is not Stage.SUPERSEDED)
 #: Every event in every stage has a row: what has none cannot be added by accident.
 TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
-    **{(Stage.UNBORN, event): _park for event in e.ALL if event is not e.PurchaseMade},
+    **{(Stage.UNBORN, event): _park for event in e.ALL if event not in e.OF_PERSONS},
     (Stage.UNBORN, e.CaseResolved): _start,
     (Stage.UNBORN, e.FailureLogged): _log_failure,
     (Stage.UNBORN, e.AlarmRang): _ring,
     (Stage.UNBORN, e.StaffActed): _act,
     (Stage.UNBORN, e.PurchaseNoted): _NO_WATCH,
     (Stage.UNBORN, e.PersonSilenced): _NO_WATCH,
+    (Stage.UNBORN, e.AttentionGiven): _attend,
+    (Stage.UNBORN, e.JourneyStopped): _NOT_BEGUN,
+    (Stage.UNBORN, e.JourneyResumed): _cannot_resume,
+    (Stage.UNBORN, e.PersonErased): _erase,
     **_rows(BORN, e.CaseResolved, _DUPLICATE),
     **_rows(BORN, e.FailureLogged, _DUPLICATE),
     **_rows(OPEN, e.CaseReopened, _reopen),
@@ -701,6 +829,13 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(BORN, e.MailNotSent, _not_sent),
     **_rows(BORN, e.MailBounced, _bounced),
     **_rows(BORN, e.MailComplained, _complained),
+    **_rows(BORN, e.AttentionGiven, _attend),
+    **_rows(CALM, e.JourneyStopped, _stop),
+    (Stage.RECOVERING, e.JourneyStopped): _stop_recovering,
+    **_rows(OUTCOMES, e.JourneyStopped, _OVER),
+    **_rows(BORN, e.JourneyResumed, _cannot_resume),
+    (Stage.UNKNOWN, e.JourneyResumed): _resume,
+    **_rows(BORN, e.PersonErased, _erase),
 }
 
 #: What any event may lead to besides, when it leaves a journey with nothing to ask, to wait for or to watch.

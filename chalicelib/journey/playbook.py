@@ -76,7 +76,7 @@ def open_recovery(turn: Turn, answer: Answer, *, at_check_in: bool = False) -> N
             answers=(answer.id,),
         )
     )
-    turn.change(stage=Stage.RECOVERING, track="", anchor=None, watch_until=None)
+    turn.change(stage=Stage.RECOVERING, track="", anchor=None, watch_until=None, stopped_in="")
     _remember_failure(turn, why)
     acknowledge(turn)
     target = due(recovery, "take", turn.documents)
@@ -352,6 +352,29 @@ def lose(turn: Turn, fact: str) -> None:
 def current(recovery: Recovery, documents: Documents) -> PlaybookStep | None:
     """Return the step that is due next, or None when all are done."""
     return next((step for step in documents.playbook.steps if recovery.when(step.act) is None), None)
+
+
+class Next(msgspec.Struct, frozen=True):
+    """What is next in an open recovery: an act, ``customer_word`` or ``better_proposal``; and until when."""
+
+    reason: str
+    due: datetime
+
+
+def next_step(recovery: Recovery, documents: Documents) -> Next:
+    """Return what is next and when it is due, while the customer's word is awaited too."""
+    step = current(recovery, documents)
+    if step is None:
+        return Next(reason="close", due=recovery.opened_at)
+    target, proposal = due(recovery, step.act, documents), recovery.proposal
+    if target is not None or proposal is None:
+        return Next(reason=step.act, due=target or recovery.opened_at)
+    if proposal.word is None or proposal.answered_at is None:
+        patience = clock.elapsed(documents.playbook.deliver_without_word_after)
+        return Next(reason="customer_word", due=proposal.proposed_at + patience)
+    propose = documents.playbook.step("propose")
+    within = propose.target.of(recovery.severity) if propose else clock.span("P1BD")
+    return Next(reason="better_proposal", due=_calendar_of(recovery, documents).add(proposal.answered_at, within))
 
 
 def due(recovery: Recovery, act: str, documents: Documents) -> datetime | None:

@@ -214,6 +214,41 @@ class Recovery(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.proposals[-1] if self.proposals else None
 
 
+TodoKind = Literal[
+    "recovery",
+    "urgent",
+    "call_back",
+    "suspect",
+    "mismatch",
+    "undelivered",
+    "reply",
+    "lukewarm",
+    "reach_out",
+    "lost",
+    "stuck",
+    "other",
+]
+
+
+class Todo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that needs a person. ``about`` names the answer, touch or recovery; ``reason`` says why, for programs.
+
+    ``who`` is the member of staff whose it is. A snoozed one is out of sight until that instant.
+    """
+
+    key: str
+    kind: TodoKind
+    reason: str
+    severity: Severity
+    who: str
+    raised_at: datetime
+    due: datetime
+    about: str = ""
+    taken_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    note: str = ""
+
+
 class Ending(msgspec.Struct, frozen=True):
     """How a journey ended, when, and the dated facts behind it."""
 
@@ -224,6 +259,9 @@ class Ending(msgspec.Struct, frozen=True):
 
 class Journey(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything Aftercare does for one person after one resolution.
+
+    ``todos`` need a person. ``stopped_in`` is the stage in which a lead stopped it; of one whose person was erased
+    (``erased_at``) only the outcome is left.
 
     ``wake_at`` is its next wake-up instant, ``rang_at`` its last: all that was due until then is done.
     """
@@ -245,6 +283,9 @@ class Journey(msgspec.Struct, frozen=True, omit_defaults=True):
     endings: tuple[Ending, ...] = ()
     withdrawn: bool = False
     tried: tuple[str, ...] = ()
+    todos: tuple[Todo, ...] = ()
+    stopped_in: str = ""
+    erased_at: datetime | None = None
     parked: tuple[JourneyEvent, ...] = ()
     wake_at: datetime | None = None
     rang_at: datetime | None = None
@@ -325,6 +366,7 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     open_recoveries: tuple[str, ...] = ()
     purchases: tuple[Purchase, ...] = ()
     loyalty: Standing = Standing()
+    erased_at: datetime | None = None
 
     @property
     def email(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from chalicelib.journey import todos
 from chalicelib.journey.documents import Documents, StaffMember
 from chalicelib.journey.effects import Decision, Effect, NotifyStaff, SendMail, Tell, TellOthers
 from chalicelib.journey.events import JourneyEvent, PersonSilenced, PurchaseNoted, stable_id
@@ -14,7 +15,7 @@ from chalicelib.journey.state import Ending, Journey, Person, Recovery, Stage, S
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _KEY_LENGTH = 120
 #: Kinds of mail that end with their journey. What was promised to the customer in person still goes.
-_NOT_OWED = ("survey", "reminder", "check-in", "update", "thank-you")
+NOT_OWED = ("survey", "reminder", "check-in", "update", "thank-you")
 _REASON_OF = {
     Stage.SUPERSEDED: "case_reopened",
     Stage.OPTED_OUT: "opted_out",
@@ -108,7 +109,7 @@ class Turn:
 
     def end(self, outcome: Stage, *facts: str) -> None:
         """End the journey with that outcome and the dated facts behind it; what was planned keeps why not."""
-        self.drop_planned(_REASON_OF.get(outcome, "journey_over"), kinds=_NOT_OWED)
+        self.drop_planned(_REASON_OF.get(outcome, "journey_over"), kinds=NOT_OWED)
         self.change(
             stage=outcome,
             endings=(*self.journey.endings, Ending(outcome=outcome, at=self.now, facts=facts)),
@@ -147,7 +148,12 @@ class Turn:
     def notify(
         self, key: str, member: StaffMember, reason: str, *, about: str = "", due: datetime | None = None
     ) -> None:
-        """Owe a notice to one member of staff."""
+        """Owe a notice to one member of staff; what it is about stands as a to-do until it is settled."""
+        raised = todos.raised(
+            self.journey.todos, safe_key(key), member.id, reason, about, due, self.now, self.documents
+        )
+        if raised != self.journey.todos:
+            self.change(todos=raised)
         self.owe(
             NotifyStaff(
                 key=safe_key(f"notice-{key}-{member.id}"),

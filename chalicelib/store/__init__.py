@@ -8,9 +8,13 @@ One table, two string keys. What stands where:
 ``J#<journey>``       ``STATE``               the journey, its version, and (sparse index) its next wake-up
 ``J#<journey>``       ``FACT#<event id>``     what happened, in the form of its time; its presence ends duplicates
 ``J#<journey>``       ``EFFECT#<key>``        what is owed, until it is settled; (sparse index) when to look again
+``J#<journey>``       ``TODO#<kind>#<key>``   something that needs a person; blank once it is settled
 ``P#<person>``        ``STATE``               the person and their version
 ``P#<person>``        ``FACT#…``, ``EFFECT#`` as for journeys
 ``P#<person>``        ``J#<journey>``         the person's journeys, open or not
+``P#<person>``        ``NAME#<number>``, ``ADDRESS#<sha256>``  by what the person is found (`store/index.py`)
+``P#<person>``        ``ERASURE``             how far their last erasure has come
+``SCORES#<day>``      ``s…``                  one anonymous answer of somebody who was erased
 ``ADDRESS#<sha256>``  ``SUPPRESSED``          an address that gets no mail, and why
 ``CASE#<source>|<id>``  ``STATE``             the epochs of a case, for sources that do not number them
 ``DOC#<kind>``        ``V#<number>``          the versions of a document
@@ -31,4 +35,6 @@ One table, two string keys. What stands where:
 
 Index ``due``: ``due_shard`` and ``due_at``, on states that wait and effects that are owed; nothing else is in it, so
 finding what was missed costs nothing that grows with idle journeys.
+
+Indexes ``all``, ``kind`` and ``about``: the lists of the console (`store/index.py`).
 """

@@ -62,7 +62,12 @@ def person_key(person_id: str) -> Item:
 
 def suppression_key(email: str) -> Item:
     """Return the key under which an address is suppressed: a hash, so that keys hold no personal data."""
-    return key(f"ADDRESS#{sha256(email.strip().lower().encode()).hexdigest()}", "SUPPRESSED")
+    return key(address(email), "SUPPRESSED")
+
+
+def address(email: str) -> str:
+    """Return what stands for an address in keys."""
+    return f"ADDRESS#{sha256(email.strip().lower().encode()).hexdigest()}"
 
 
 def instant(at: datetime) -> str:
@@ -72,7 +77,12 @@ def instant(at: datetime) -> str:
 
 def shard(pk: str) -> str:
     """Return the partition of the sparse index in which this key's due instants stand."""
-    return f"DUE#{sha256(pk.encode()).digest()[0] % SHARDS}"
+    return f"DUE#{number(pk)}"
+
+
+def number(name: str) -> int:
+    """Return which of the partitions of an index a name falls into."""
+    return sha256(name.encode()).digest()[0] % SHARDS
 
 
 def due(pk: str, at: datetime | None) -> Item:

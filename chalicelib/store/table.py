@@ -13,7 +13,7 @@ from chalicelib.journey.effects import ALARM_KEY, Decision, Effect
 from chalicelib.journey.events import Event
 from chalicelib.journey.state import Journey, Person, Suppression
 from chalicelib.journey.tally import Tally
-from chalicelib.store import figures, items
+from chalicelib.store import figures, index, items
 from chalicelib.store.errors import Conflict, Duplicate, NotOwed
 from chalicelib.store.items import Item, Owed, Stored
 
@@ -136,7 +136,9 @@ class Table:
         actions: list[Item] = [self._put(_fact_item(pk, event, int(nonce), now, decision), _NEW)]
         if decision.journey is not None:
             actions.append(self._put_state(_journey_item(decision.journey, journey.version), journey.version))
-        actions += self._person_actions(decision, person, journey, pk)
+            changed = index.changed_todos(journey.value, decision.journey, now)
+            actions += [{"Put": {"TableName": self._name, "Item": item}} for item in changed]
+        actions += self._person_actions(decision, person, journey, pk, now)
         effects = [items.effect_item(pk, effect, nonce, now, now + PERFORM_WITHIN) for effect in decision.effects]
         actions += [{"Put": {"TableName": self._name, "Item": item}} for item in effects]
         if settles is not None and settles.effect.key not in {effect.key for effect in decision.effects}:
@@ -148,7 +150,9 @@ class Table:
         self._transact("commit", actions, {0: Duplicate}, settles)
         return tuple(items.read_effect(item) for item in effects)
 
-    def _person_actions(self, decision: Decision, person: Stored, journey: Stored, pk: str) -> list[Item]:
+    def _person_actions(
+        self, decision: Decision, person: Stored, journey: Stored, pk: str, now: datetime
+    ) -> list[Item]:
         """Write the person if changed, else hold their version; remember a new journey of theirs."""
         after = decision.person
         if after is None:
@@ -158,6 +162,8 @@ class Table:
             actions = [held]
         else:
             actions = [self._put_state(items.person_item(after, person.version + 1), person.version)]
+            found = index.changed_person(person.value, after, now)
+            actions += [{"Put": {"TableName": self._name, "Item": item}} for item in found]
         begins = decision.journey is not None and decision.journey.person_id and not journey.value.person_id
         if begins:
             actions.append({"Put": {"TableName": self._name, "Item": items.key(f"P#{after.id}", pk)}})
@@ -310,7 +316,7 @@ def _id_of(decision: Decision) -> str:
 def _journey_item(journey: Journey, before: int) -> Item:
     """A state stands in the sparse index until its wake-up is late, or not at all when it waits for nothing."""
     late = journey.wake_at + ALARM_LATE_AFTER if journey.wake_at is not None else None
-    return items.journey_item(journey, before + 1, late)
+    return {**items.journey_item(journey, before + 1, late), **index.of_journey(journey)}
 
 
 def _fact_item(pk: str, event: Event, number: int, now: datetime, decision: Decision) -> Item:

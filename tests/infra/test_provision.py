@@ -92,9 +92,9 @@ def test_moto_and_the_stand_ins_hold_the_same_queues(account, environment):
 def test_moto_and_the_stand_ins_hold_the_same_table(account, environment):
     def described(dynamodb):
         table = dynamodb.describe_table(TableName=environment["TABLE"])["Table"]
-        (index,) = table["GlobalSecondaryIndexes"]
         kept = {name: table[name] for name in ("TableArn", "KeySchema", "AttributeDefinitions")}
-        return kept, {name: index[name] for name in ("IndexName", "KeySchema", "Projection")}
+        indexes = sorted(table["GlobalSecondaryIndexes"], key=lambda index: index["IndexName"])
+        return kept, [{name: index[name] for name in ("IndexName", "KeySchema", "Projection")} for index in indexes]
 
     ours = described(account.dynamodb)
     with moto_stack():

@@ -161,11 +161,16 @@ def test_the_table_outlives_its_stack():
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-def test_the_index_of_what_is_due_holds_keys_only():
-    (index,) = _only("AWS::DynamoDB::Table").GlobalSecondaryIndexes
-    keys = [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]]
-    assert (index["IndexName"], keys) == ("due", [("due_shard", "HASH"), ("due_at", "RANGE")])
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+def test_the_indexes_of_what_is_due_and_of_what_is_listed_hold_keys_only():
+    found = {
+        index["IndexName"]: [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]]
+        for index in _only("AWS::DynamoDB::Table").GlobalSecondaryIndexes
+        if index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    }
+    assert found == {
+        "due": [("due_shard", "HASH"), ("due_at", "RANGE")],
+        **{name: [(f"in_{name}", "HASH"), ("in_at", "RANGE")] for name in ("all", "kind", "about")},
+    }
 
 
 def test_there_are_four_queues_each_with_a_dead_letter_queue_after_five_failures():

@@ -195,7 +195,7 @@ class History:
             purchase_id=f"b{self._number}",
             paid=paid,
         )
-        self.person = machine.decide_purchase(self.person, purchase).person
+        self.person = machine.decide_person(self.person, purchase).person
         self.happens(e.PurchaseNoted)
 
     # -- staff -------------------------------------------------------------------------------------------

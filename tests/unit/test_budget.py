@@ -322,6 +322,7 @@ def test_contacts_older_than_a_year_are_forgotten():
 
 #: Reasons that decide gives at the event itself: the tests of their subjects show them.
 _GIVEN_BY_EVENTS = {
+    "stopped",
     *("case_withdrawn", "no_human_exchange", "two_unanswered", "relapse", "refused", "unknown_outcome", "soft_bounce"),
 }
 

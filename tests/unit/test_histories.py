@@ -85,8 +85,13 @@ def test_nothing_leads_where_the_table_does_not_say(explored):
     ] == []
 
 
-#: Only where somebody is silenced between a survey's falling due and its sending: a test of their own shows these.
-RARE = {(Stage.WAITING, e.MailNotSent, to) for to in (Stage.OPTED_OUT, Stage.UNREACHABLE)}
+#: Only where somebody is silenced between a survey's falling due and its sending, or by way of another journey while
+#: this one waits: tests of their own show these.
+RARE = {(Stage.WAITING, e.MailNotSent, to) for to in (Stage.OPTED_OUT, Stage.UNREACHABLE)} | {
+    (stage, e.PersonSilenced, to)
+    for stage in (Stage.WAITING, Stage.ASKED)
+    for to in (Stage.OPTED_OUT, Stage.UNREACHABLE)
+}
 
 
 def test_everything_leads_where_the_table_says(explored):

@@ -245,7 +245,7 @@ def decided(person: Person, *, paid: bool = True) -> Decision:
     event = e.PurchaseMade(
         event_id="purchase/b1", occurred_at=TUESDAY, customer=customer(), purchase_id="b1", paid=paid
     )
-    return machine.decide_purchase(person, event)
+    return machine.decide_person(person, event)
 
 
 def test_a_purchase_is_kept_on_the_person_and_told_to_their_open_journeys():

@@ -55,7 +55,7 @@ def bought(person: Person, at, *, paid: bool = True, **details) -> Person:
     event = e.PurchaseMade(
         event_id=f"purchase/{at}", occurred_at=at, customer=customer(**details), purchase_id=str(at), paid=paid
     )
-    return machine.decide_purchase(person, event).person
+    return machine.decide_person(person, event).person
 
 
 def test_a_shop_knows_the_customer_too():

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Reminder
 from chalicelib.journey.effects import Decision, SendMail, SetAlarm, WeighWords
-from chalicelib.journey.state import Answer, Ending, Journey, Person, Stage, Touch
+from chalicelib.journey.state import Answer, Ending, Journey, Person, Stage, Todo, Touch
 from tests.unit.builders import MONDAY, History, case, case_of, customer, days, hours, mails, shipped
 
 TUESDAY = MONDAY + days(1)
@@ -210,7 +210,17 @@ def test_a_suspect_negative_answer_has_a_persons_look_and_no_recovery():
     before = history.journey
     history.answers(csat=1, suspect="decoy")
     kept = Answer(id="a1", touch_id="survey", at=history.now, scores={"csat": 1}, suspect="decoy", negative=True)
-    assert history.journey == replace(before, answers=(kept,))
+    look = Todo(
+        key="suspect-a1",
+        kind="suspect",
+        reason="suspect_negative",
+        severity="P2",
+        who="samir",
+        raised_at=history.now,
+        due=history.now + days(1),
+        about="a1",
+    )
+    assert history.journey == replace(before, answers=(kept,), todos=(look,))
     assert history.notices() == [("samir", "suspect_negative")]
 
 

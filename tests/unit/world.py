@@ -57,7 +57,7 @@ class World:
     def give(self, event: events.Event) -> None:
         """Take an event down the road as far as its commit."""
         if isinstance(event, events.PurchaseMade):
-            decision = machine.decide_purchase(self.person(event.customer.person_id), event)
+            decision = machine.decide_person(self.person(event.customer.person_id), event)
             self._commit(event, f"P#{event.customer.person_id}", decision)
             return
         journey, decision = self.what_if(event)
@@ -161,6 +161,9 @@ class World:
         """Weigh once more, claim, and make one request, as the mailer does."""
         journey = self.journeys[effect.journey_id]
         person, touch = self.person(journey.person_id), journey.touch(effect.touch_id)
+        if journey.erased_at is not None:
+            self._settle(effect.journey_id, owed)
+            return
         assert touch is not None
         verdict = budget.weigh(touch, journey, person, self.documents, self.now)
         if isinstance(verdict, budget.Send) and person.email.lower() in self.suppressed:
@@ -401,6 +404,32 @@ class Play:
             if act == "propose":
                 self.worded(which, how % 3)
 
+    def attended(self, which: int, how: int) -> None:
+        """A member of staff sees to something that needs a person, or to something that no longer does."""
+        todos = self.journey(which).todos
+        key = todos[how % len(todos)].key if todos else "gone"
+        staff = [member.id for member in self.world.documents.staff.members]
+        what = ("take", "snooze", "hand_over", "done")[how % 4]
+        self.tell(
+            events.AttentionGiven, which, self.fresh("attention"), todo=key, what=what, by=staff[how % len(staff)],
+            to=staff[(how + 1) % len(staff)], until=self.world.now + LENGTHS[how],
+        )  # fmt: skip
+
+    def stopped(self, which: int, how: int) -> None:
+        """A lead ends a journey, and may think better of it."""
+        self.tell(events.JourneyStopped, which, self.fresh("stop"), by="lead", why="They asked us to.")
+        if how:
+            self.world.advance(self.world.now + LENGTHS[how // 4])
+            self.tell(events.JourneyResumed, which, self.fresh("resume"), by="lead")
+
+    def erased(self, which: int, how: int) -> None:
+        """A person is forgotten in all their journeys; seldom, for nothing happens in those any more."""
+        if how == 0:
+            theirs = [other for other, (_, _, who) in enumerate(CASES) if who is CASES[which][2]]
+            for other in theirs:
+                if IDS[other] in self.world.journeys:
+                    self.tell(events.PersonErased, other, self.fresh("erased"))
+
     # -- time and mail -----------------------------------------------------------------------------------
 
     def advanced(self, _which: int, how: int) -> None:
@@ -486,10 +515,13 @@ class Play:
                 events.MailNotSent: {**mail, "reason": "refused"},
                 events.MailBounced: {**mail, "permanent": True},
                 events.MailComplained: mail,
+                events.AttentionGiven: {"todo": "recovery-1", "what": "take", "by": "sam"},
+                events.JourneyStopped: {"by": "robin", "why": "!"},
+                events.JourneyResumed: {"by": "robin"},
                 events.PersonSilenced: {"reason": "unreachable", "scope": "everything"},
             }
             for kind in events.ALL:
-                if kind is not events.PurchaseMade:
+                if kind not in events.OF_PERSONS:
                     self.world.what_if(kind(**about, **fields.get(kind, {})))
 
 
@@ -507,4 +539,5 @@ MOVES = (
     *("resolved", "resolved", "remarked", "reopened", "withdrawn", "answered", "answered", "well", "worded"),
     *("opted_out", "bought", "acted", "acted", "recovered", "advanced", "woken", "woken", "worked"),
     *("reconciled", "reported", "reported", "again", "returned", "declined", "relapsed"),
+    *("attended", "stopped", "erased"),
 )
