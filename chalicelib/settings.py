@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True):
     schedule_group: str
     scheduler_role_arn: str
     configuration_set: str
+    mail_bucket: str
     secrets_prefix: str
     base_url: str
     mail_from: str

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.store.erasure import ErasureStore
     from chalicelib.store.figures import FigureStore
     from chalicelib.store.lists import Lists
+    from chalicelib.store.mails import MailArchive
     from chalicelib.store.quarantine import Quarantine
     from chalicelib.store.table import Table
     from chalicelib.telemetry import Log
@@ -155,6 +156,13 @@ class Wiring:
         return Rollup(self.figures)
 
     @cached_property
+    def mails(self) -> "MailArchive":
+        """Mail as it was sent, and as it came in."""
+        from chalicelib.store.mails import MailArchive
+
+        return MailArchive(self._client("s3"), self.settings.mail_bucket, self._boundary)
+
+    @cached_property
     def pipeline(self) -> "Pipeline":
         """Decides and commits."""
         from chalicelib.pipeline import Pipeline
@@ -213,7 +221,7 @@ class Wiring:
         """The page on which staff work a recovery."""
         from chalicelib.entry.work import Work
 
-        return Work(self.desk, self.links, self.epochs, self.clock)
+        return Work(self.desk, self.links, self.epochs, self.clock, lambda: self.mails)
 
     @cached_property
     def signed(self) -> "Signed":
@@ -281,7 +289,7 @@ class Wiring:
         s = self.settings
         service = MailService(self._client("sesv2"), s.configuration_set, self._boundary)
         letters = Letters(self.links, s.mail_from, s.reply_to)
-        mailer = Mailer(self.table, self.documents, letters, service, self._settle, self.clock)
+        mailer = Mailer(self.table, self.documents, letters, service, self.mails, self._settle, self.clock)
         scheduler = self._client("scheduler")
         alarms = Alarms(
             scheduler, self.table, s.schedule_group, s.alarms_queue_arn, s.scheduler_role_arn, self._boundary

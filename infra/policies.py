@@ -154,6 +154,8 @@ class _Place:
     account: str
 
     def arn(self, service: str, name: str) -> str:
+        if service == "s3":
+            return f"arn:{self.partition}:s3:::{name}"  # names of buckets are the whole world's
         region = "" if service == "iam" else self.region  # roles belong to an account
         return f"arn:{self.partition}:{service}:{region}:{self.account}:{name}"
 
@@ -165,6 +167,7 @@ _ARNS: Final[Mapping[str, tuple[str, str, str]]] = {
     "AWS::IAM::Role": ("iam", "role/", "RoleName"),
     "AWS::Logs::LogGroup": ("logs", "log-group:", "LogGroupName"),
     "AWS::SES::ConfigurationSet": ("ses", "configuration-set/", "Name"),
+    "AWS::S3::Bucket": ("s3", "", "BucketName"),
     "AWS::SQS::Queue": ("sqs", "", "QueueName"),
 }
 

@@ -29,6 +29,7 @@ ENVIRONMENT: Final = {
     "scheduleGroup": "SCHEDULE_GROUP",
     "schedulerRoleArn": "SCHEDULER_ROLE_ARN",
     "configurationSet": "CONFIGURATION_SET",
+    "mailBucket": "MAIL_BUCKET",
     "eventBus": "EVENT_BUS",
 }
 

@@ -14,7 +14,6 @@ NOT_HELD: Final = frozenset(
     {
         "AWS::SQS::QueuePolicy",  # nobody asks for permission here: the policies are checked by themselves
         "AWS::IAM::Role",  # as queue policies; a schedule wants an ARN of the right form only
-        "AWS::S3::Bucket",  # nothing of the product writes to it yet: the local mailbox holds every mail
         "AWS::S3::BucketPolicy",  # as queue policies
         "AWS::Logs::LogGroup",  # the local functions log to the terminal
         "AWS::CloudWatch::Alarm",  # nobody is on call; the replay reports what is left in a dead-letter queue
@@ -53,6 +52,11 @@ def _make_table(account: Account, properties: Properties) -> None:
 def _make_queue(account: Account, properties: Properties) -> None:
     attributes = {name: _text(value) for name, value in properties.items() if name != "QueueName"}
     account.sqs.create_queue(QueueName=properties["QueueName"], Attributes=attributes)
+
+
+def _make_bucket(account: Account, properties: Properties) -> None:
+    place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
+    account.s3.create_bucket(Bucket=properties["BucketName"], CreateBucketConfiguration=place)
 
 
 def _make_schedule_group(account: Account, properties: Properties) -> None:
@@ -99,6 +103,7 @@ def _upper_case(name: str) -> str:
 MAKERS: Final[Mapping[str, Callable[[Account, Properties], None]]] = {
     "AWS::DynamoDB::Table": _make_table,
     "AWS::SQS::Queue": _make_queue,
+    "AWS::S3::Bucket": _make_bucket,
     "AWS::Scheduler::ScheduleGroup": _make_schedule_group,
     "AWS::Events::EventBus": _make_event_bus,
     "AWS::Events::Rule": _make_rule,

@@ -20,12 +20,13 @@ from chalicelib.effects.letters import Letters
 from chalicelib.effects.message import request
 from chalicelib.journey import budget, clock
 from chalicelib.journey.documents import Documents
-from chalicelib.journey.effects import NotifyStaff, SendMail
+from chalicelib.journey.effects import KeepMail, NotifyStaff, SendMail
 from chalicelib.journey.events import Event, MailDeferred, MailNotSent, MailSent
 from chalicelib.journey.state import Journey, Person, Touch
 from chalicelib.store.documents import DocumentStore
 from chalicelib.store.errors import Conflict, NotOwed
 from chalicelib.store.items import Owed, Stored
+from chalicelib.store.mails import MailArchive
 from chalicelib.store.table import Table
 
 _TRIES = 5
@@ -104,6 +105,7 @@ class Mailer:
         documents: DocumentStore,
         letters: Letters,
         service: MailService,
+        archive: MailArchive,
         handle: Handle,
         now: Callable[[], datetime],
     ) -> None:
@@ -112,6 +114,7 @@ class Mailer:
         self._documents = documents
         self._letters = letters
         self._service = service
+        self._archive = archive
         self._handle = handle
         self._now = now
 
@@ -183,6 +186,7 @@ class Mailer:
         after = budget.spend(person.value, touch, journey.value, now)
         until = now + clock.elapsed(documents.settings.mail.settle_within)
         claimed = self._table.claim(owed, journey, person, after, now, until)
+        self._keep(claimed, effect, wire["Content"]["Raw"]["Data"])
         try:
             message_id = self._service.post(wire)
         except MailRefused:
@@ -193,6 +197,29 @@ class Mailer:
             return  # the claim stands: the SEND event, or the reconciler, settles it
         else:
             self._handle(sent(effect.journey_id, effect.touch_id, message_id, now), claimed)
+
+    def _keep(self, claimed: Owed, effect: SendMail, raw: bytes) -> None:
+        """Keep the mail as it goes out, before it goes; a bucket that cannot be had holds nothing up.
+
+        Then the mail is owed to the bucket, with its bytes. It is stored here and not before the claim, since only who
+        has the claim knows that this, and nothing else, is sent.
+        """
+        try:
+            self._archive.keep(effect.journey_id, effect.touch_id, claimed.since, raw)
+        except (BotoCoreError, ClientError, OSError):
+            late = KeepMail(
+                key=f"keep-{effect.touch_id}-{claimed.since:%Y%m%dT%H%M%S%f}",
+                journey_id=effect.journey_id,
+                touch_id=effect.touch_id,
+                at=claimed.since,
+                raw=raw,
+            )
+            self._table.owe(claimed.pk, late, claimed.since)
+
+    def keep_late(self, owed: Owed, effect: KeepMail) -> None:
+        """Store a mail that went out while the bucket could not be had."""
+        self._archive.keep(effect.journey_id, effect.touch_id, effect.at, effect.raw)
+        self._table.settle(owed)
 
     def _written(self, write: Callable[[], tuple[Body, Envelope]]) -> dict[str, Any]:
         """Return the whole request, before anything is claimed; raises _Unwritable when it will never be one."""

@@ -11,6 +11,7 @@ from chalicelib.effects.sentiment import Weigher
 from chalicelib.effects.sign_in import SignInMails
 from chalicelib.journey.effects import (
     ErasePerson,
+    KeepMail,
     NotifyStaff,
     SendMail,
     SendSignIn,
@@ -55,6 +56,8 @@ class Effects:
             self._mailer.send_notice(owed, effect)
         elif isinstance(effect, SendSignIn):
             self._sign_ins.perform(owed, effect)
+        elif isinstance(effect, KeepMail):
+            self._mailer.keep_late(owed, effect)
         elif isinstance(effect, WeighWords):
             self._weigher.weigh(owed, effect)
         elif isinstance(effect, SetAlarm):

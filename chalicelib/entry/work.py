@@ -23,6 +23,7 @@ from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.events import AlarmRang, StaffActed, WordsWeighed
 from chalicelib.journey.state import Journey, Recovery
 from chalicelib.links import BadLink, Links
+from chalicelib.store.mails import MailArchive
 from chalicelib.store.table import Fact
 
 _SAYS = {
@@ -74,8 +75,16 @@ class WrongField(BadInput):
 class Work:
     """Shows a recovery and hands in the acts of staff."""
 
-    def __init__(self, desk: Desk, links: Links, epochs: Epochs, now: Callable[[], datetime]) -> None:
-        """Keep its partners."""
+    def __init__(
+        self,
+        desk: Desk,
+        links: Links,
+        epochs: Epochs,
+        now: Callable[[], datetime],
+        mails: Callable[[], MailArchive],
+    ) -> None:
+        """Keep its partners; ``mails`` gives the archive when somebody asks for a mail."""
+        self._mails = mails
         self._desk = desk
         self._links = links
         self._epochs = epochs
@@ -83,9 +92,9 @@ class Work:
         self._brand = pages.LastBrand(desk.pipeline)
 
     def show(self, request: Any, token: str) -> Response:
-        """Show the recovery."""
-        del request
-        return self._with(token, {}, self._page)
+        """Show the recovery, and the mail that ``?mail=`` names as the customer has it."""
+        wanted = (request.query_params or {}).get("mail", "")
+        return self._with(token, {}, lambda visit, member: self._page(visit, member, mail=wanted))
 
     def act(self, request: Any, token: str) -> Response:
         """Do one act; the page shows what came of it."""
@@ -185,6 +194,7 @@ class Work:
         errors: Sequence[str] = (),
         typed: Mapping[str, str] | None = None,
         wrong: Mapping[str, str] | None = None,
+        mail: str = "",
         status: int = 200,
     ) -> Response:
         facts = self._desk.pipeline.table.facts(f"J#{visit.journey.id}")
@@ -197,6 +207,8 @@ class Work:
             "case": rendering.case(visit.journey),
             "answers": _answers(visit.journey, zone),
             "steps": _steps(visit, recovery, zone, self._now()),
+            "mails": _mails(visit.journey, zone),
+            "mail": self._mail(visit.journey, mail),
             "timeline": [{"at": _short(fact.at, zone), "text": describe(fact, visit)} for fact in facts],
             "forms": _forms(visit, recovery, typed or {}, wrong or {}),
             "notice": notice,
@@ -205,6 +217,33 @@ class Work:
             "action": "",
         }
         return http.page("recovery", visit.brand, context, status=status)
+
+    def _mail(self, journey: Journey, touch_id: str) -> dict[str, str] | None:
+        """Return a mail as it was sent; None when none is asked for, or it never went out."""
+        touch = journey.touch(touch_id)
+        if touch is None or not touch.sent_at:
+            return None
+        raw = self._mails().get(journey.id, touch.id)
+        return {"id": touch.id, **_as_read(raw)} if raw else {"id": touch.id, "subject": "", "text": ""}
+
+
+def _mails(journey: Journey, zone: str) -> list[dict[str, str]]:
+    """Return the mails that went out to the customer, the oldest first."""
+    gone = sorted((touch.sent_at, touch) for touch in journey.touches if touch.sent_at is not None)
+    return [
+        {"id": touch.id, "name": f"{touch.kind}{f' ({touch.step})' if touch.step else ''}", "at": _short(at, zone)}
+        for at, touch in gone
+    ]
+
+
+def _as_read(raw: bytes) -> dict[str, str]:
+    """Return subject and text of a mail of ours."""
+    # the mail library costs a cold start, and few ask
+    from email import message_from_bytes, policy  # noqa: PLC0415
+
+    found = message_from_bytes(raw, policy=policy.default)
+    body = found.get_body(("plain",))
+    return {"subject": str(found["Subject"] or ""), "text": str(body.get_content()) if body is not None else ""}
 
 
 def _amount(typed: str) -> str:

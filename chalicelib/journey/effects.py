@@ -30,6 +30,16 @@ class NotifyStaff(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     due: datetime | None = None
 
 
+class KeepMail(msgspec.Struct, frozen=True, tag=True):
+    """Store this mail, as it was sent for a claim of that instant: the bucket could not be had when it went out."""
+
+    key: str
+    journey_id: str
+    touch_id: str
+    at: datetime
+    raw: bytes
+
+
 class WeighWords(msgspec.Struct, frozen=True, tag=True):
     """Find out how angry the words of this answer sound, and say so by an event."""
 
@@ -80,7 +90,7 @@ class ErasePerson(msgspec.Struct, frozen=True, tag=True):
     asked_at: datetime
 
 
-Effect = SendMail | NotifyStaff | WeighWords | SetAlarm | Tell | TellOthers | SendSignIn | ErasePerson
+Effect = SendMail | NotifyStaff | KeepMail | WeighWords | SetAlarm | Tell | TellOthers | SendSignIn | ErasePerson
 ALARM_KEY = "alarm"
 
 

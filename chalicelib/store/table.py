@@ -235,6 +235,11 @@ class Table:
         item = self._get(items.suppression_key(email))
         return item["reason"]["S"] if item else None
 
+    def owe(self, pk: str, effect: Effect, now: datetime) -> None:
+        """Owe an effect that no decision asked for, such as the storing of a mail; owing the same twice is once."""
+        item = items.effect_item(pk, effect, effect.key, now, now + PERFORM_WITHIN)
+        self._transact("owe", [{"Put": {"TableName": self._name, "Item": item}}], {})
+
     def claim_alone(self, owed: Owed, now: datetime, until: datetime) -> Owed:
         """Claim an effect that spends no budget, such as a notice to staff; raises NotOwed."""
         self._transact("claim", [self._claim_action(owed, now, until)], {0: NotOwed})

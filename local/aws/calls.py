@@ -21,6 +21,7 @@ Clock: TypeAlias = Callable[[], datetime]
 _TOKENS: Final = {
     "query": ("ExclusiveStartKey", "LastEvaluatedKey"),
     "scan": ("ExclusiveStartKey", "LastEvaluatedKey"),
+    "list_objects_v2": ("ContinuationToken", "NextContinuationToken"),
 }
 _DEFAULT_TOKEN: Final = ("NextToken", "NextToken")
 

@@ -466,3 +466,56 @@ class PutTargets(TypedDict, total=False):
 
 class Nothing(TypedDict):
     """No arguments."""
+
+
+class CreateBucket(TypedDict, total=False):
+    """S3 CreateBucket."""
+
+    Bucket: Required[str]
+    CreateBucketConfiguration: Document
+
+
+class PutBucketNotificationConfiguration(TypedDict):
+    """S3 PutBucketNotificationConfiguration."""
+
+    Bucket: str
+    NotificationConfiguration: Document
+
+
+class PutObject(TypedDict, total=False):
+    """S3 PutObject."""
+
+    Bucket: Required[str]
+    Key: Required[str]
+    Body: bytes
+    ContentType: str
+
+
+class GetObject(TypedDict):
+    """S3 GetObject."""
+
+    Bucket: str
+    Key: str
+
+
+class ListObjectsV2(TypedDict, total=False):
+    """S3 ListObjectsV2."""
+
+    Bucket: Required[str]
+    Prefix: str
+    MaxKeys: int
+    ContinuationToken: str
+
+
+class DeleteObject(TypedDict):
+    """S3 DeleteObject."""
+
+    Bucket: str
+    Key: str
+
+
+class DeleteObjects(TypedDict):
+    """S3 DeleteObjects."""
+
+    Bucket: str
+    Delete: Document

@@ -299,8 +299,16 @@ class World:
         keys += [f"P#{person_id}" for person_id in self.people.values()]
         left = [f"owed: {owed.effect.key}" for pk in keys for owed in self.table.owed(pk)]
         left += ["dead letters"] * self.stack.dead_letters()
+        left += [f"not kept as sent: {mail.effect}" for mail in self.mails if not self._is_kept(mail)]
         left += [f"answer lost: {words}" for name, words in self.taken if self._kept(name).count(words) != 1]
         return left
+
+    def _is_kept(self, mail: Mail) -> bool:
+        """Say whether a mail to a customer lies in the archive, byte for byte."""
+        if mail.kind == "staff-notice":
+            return True
+        mails = self.stack.wiring.mails
+        return mail.raw in [mails.read(copy.key) for copy in mails.copies(mail.journey_id, mail.effect)]
 
     def _kept(self, name: str) -> list[str]:
         journey = self.table.journey(self.journeys.get(name, "")).value

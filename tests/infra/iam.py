@@ -140,6 +140,15 @@ def _schedule(action: str) -> Callable[[Params], Iterator[Use]]:
     return asked
 
 
+def _object(action: str) -> Callable[[Params], Iterator[Use]]:
+    """On one object. Source: S3 User Guide, "Required permissions for Amazon S3 API operations"."""
+
+    def asked(params):
+        yield Use(f"s3:{action}", f"arn:aws:s3:::{params['Bucket']}/{params['Key']}")
+
+    return asked
+
+
 def _parameters(params):
     """The names begin with a slash. The key aws/ssm asks for no right: SSM User Guide, "Restricting access"."""
     for name in params["Names"]:
@@ -158,6 +167,9 @@ ASKED: dict[str, Callable[[Params], Iterator[Use]]] = {
     "scheduler.CreateSchedule": _schedule("CreateSchedule"),
     "scheduler.DeleteSchedule": _schedule("DeleteSchedule"),
     "scheduler.UpdateSchedule": _schedule("UpdateSchedule"),
+    "s3.GetObject": _object("GetObject"),
+    "s3.ListObjectsV2": lambda params: iter([Use("s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}")]),
+    "s3.PutObject": _object("PutObject"),
     "sesv2.SendEmail": _mail,
     "sqs.SendMessage": _send_message,
     "ssm.GetParameters": _parameters,

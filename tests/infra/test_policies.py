@@ -118,7 +118,7 @@ def test_iam_takes_every_policy():
 
 
 def test_every_action_is_one_of_its_service():
-    """By the operations that botocore knows; two rights are not named after one."""
+    """By the operations that botocore knows; three rights are not named after one."""
     services = {"ses": ("ses", "sesv2")}
     session = Session()
     known = {
@@ -127,7 +127,11 @@ def test_every_action_is_one_of_its_service():
         for service in services.get(prefix, (prefix,))
         for operation in session.get_service_model(service).operation_names
     }
-    assert {right.action for right in _rights()} - known == {"dynamodb:ConditionCheckItem", "iam:PassRole"}
+    assert {right.action for right in _rights()} - known == {
+        "dynamodb:ConditionCheckItem",
+        "iam:PassRole",
+        "s3:ListBucket",
+    }
 
 
 def test_a_resource_has_a_wildcard_only_where_a_reason_is_written():
@@ -136,9 +140,10 @@ def test_a_resource_has_a_wildcard_only_where_a_reason_is_written():
     assert wild - logs == {
         f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/aftercare-test/*",
         f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/*",
+        f"arn:aws:s3:::aftercare-test-mail-{ACCOUNT}-{REGION}/sent/*",
     }
     reasons = {name for name, grant in policies.roles().grants.items() if grant.reason}
-    assert reasons == {"log", "send mail", "set alarms"}
+    assert reasons == {"log", "send mail", "set alarms", "keep mail as sent", "read mail as sent"}
 
 
 def _function_names():
@@ -159,6 +164,11 @@ def test_the_arns_are_those_of_what_the_template_makes():
             *(queue["QueueArn"] for queue in queues),
             *(group["arn"] for group in groups),
             boto3.client("iam").get_role(RoleName=role)["Role"]["Arn"],
+            *(
+                f"arn:aws:s3:::{bucket['Name']}{below}"
+                for bucket in boto3.client("s3").list_buckets()["Buckets"]
+                for below in ("", "/sent/*")
+            ),
         }
     named = {right.resource for right in _rights()}
     others = {resource.split(":")[2] for resource in named - made}

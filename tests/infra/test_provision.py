@@ -57,6 +57,7 @@ def test_every_maker_made_exactly_what_the_template_has(account, environment):
         "dynamodb.CreateTable": "AWS::DynamoDB::Table",
         "dynamodb.UpdateTimeToLive": "AWS::DynamoDB::Table",
         "sqs.CreateQueue": "AWS::SQS::Queue",
+        "s3.CreateBucket": "AWS::S3::Bucket",
         "scheduler.CreateScheduleGroup": "AWS::Scheduler::ScheduleGroup",
         "events.CreateEventBus": "AWS::Events::EventBus",
         "events.PutRule": "AWS::Events::Rule",

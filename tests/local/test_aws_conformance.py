@@ -57,6 +57,15 @@ VOLATILE = {
     "Tier",
     "MD5OfMessageAttributes",
     "ItemCollectionMetrics",
+    "LastModified",
+    "AcceptRanges",
+    "ServerSideEncryption",
+    "ChecksumAlgorithm",
+    "ChecksumCRC32",
+    "ChecksumType",
+    "EncodingType",
+    "NextContinuationToken",
+    "Owner",
 }
 
 Call = tuple[str, dict[str, Any]]
@@ -533,6 +542,60 @@ SSM: dict[str, list[Call]] = {
 }
 
 
+HERE = {"Bucket": "mails", "CreateBucketConfiguration": {"LocationConstraint": REGION}}
+PUT = ("put_object", {"Bucket": "mails", "Key": "sent/a/1.eml", "Body": b"From: a", "ContentType": "message/rfc822"})
+S3: dict[str, list[Call]] = {
+    "put and get": [PUT, ("get_object", {"Bucket": "mails", "Key": "sent/a/1.eml"})],
+    "put twice": [PUT, (PUT[0], PUT[1] | {"Body": b"new"}), ("get_object", {"Bucket": "mails", "Key": "sent/a/1.eml"})],
+    "an empty object": [
+        ("put_object", {"Bucket": "mails", "Key": "e"}),
+        ("list_objects_v2", {"Bucket": "mails"}),
+    ],
+    "get nothing": [("get_object", {"Bucket": "mails", "Key": "none"})],
+    "no such bucket": [
+        ("get_object", {"Bucket": "other", "Key": "none"}),
+        ("put_object", {"Bucket": "other", "Key": "k", "Body": b""}),
+        ("list_objects_v2", {"Bucket": "other"}),
+        ("delete_object", {"Bucket": "other", "Key": "k"}),
+        ("delete_objects", {"Bucket": "other", "Delete": {"Objects": [{"Key": "k"}]}}),
+    ],
+    "list by prefix": [
+        *((PUT[0], PUT[1] | {"Key": key}) for key in ("sent/b/1", "sent/a/2", "sent/a/1", "inbound/x", "sent/A")),
+        ("list_objects_v2", {"Bucket": "mails", "Prefix": "sent/a/"}),
+        ("list_objects_v2", {"Bucket": "mails"}),
+        ("list_objects_v2", {"Bucket": "mails", "Prefix": "none/"}),
+    ],
+    "list a page": [
+        *((PUT[0], PUT[1] | {"Key": f"k{number}"}) for number in range(3)),
+        ("list_objects_v2", {"Bucket": "mails", "MaxKeys": 2}),
+    ],
+    "delete": [
+        PUT,
+        ("delete_object", {"Bucket": "mails", "Key": "sent/a/1.eml"}),
+        ("delete_object", {"Bucket": "mails", "Key": "sent/a/1.eml"}),
+        ("get_object", {"Bucket": "mails", "Key": "sent/a/1.eml"}),
+    ],
+    "delete several": [
+        PUT,
+        ("delete_objects", {"Bucket": "mails", "Delete": {"Objects": [{"Key": "sent/a/1.eml"}, {"Key": "none"}]}}),
+        ("list_objects_v2", {"Bucket": "mails"}),
+    ],
+    "delete several quietly": [
+        PUT,
+        ("delete_objects", {"Bucket": "mails", "Delete": {"Objects": [{"Key": "sent/a/1.eml"}], "Quiet": True}}),
+    ],
+    "delete 1,001": [
+        ("delete_objects", {"Bucket": "mails", "Delete": {"Objects": [{"Key": f"{n}"} for n in range(1001)]}})
+    ],
+    "a long key": [("put_object", {"Bucket": "mails", "Key": "k" * 1025, "Body": b""})],
+    "the same bucket again": [("create_bucket", HERE)],
+    "a bucket of another region": [("create_bucket", {"Bucket": "elsewhere"})],
+    "bad names of buckets": [
+        ("create_bucket", HERE | {"Bucket": name}) for name in ("UPPER", "ab", "under_score", "-dash", "dot..dot")
+    ],
+}
+
+
 class Difference(NamedTuple):
     """What each call of the stand-in gives, the whole of the last where it matters, and what moto does instead."""
 
@@ -597,6 +660,10 @@ DIFFERENCES: dict[tuple[str, str], Difference] = {
         "ignores the projection",
         ("ok", {"Responses": [{"Item": {"s": {"S": "hello"}}}, {}]}),
     ),
+    ("s3", "delete several quietly"): Difference(["ok", "ok"], "tells what it deleted all the same", ("ok", {})),
+    ("s3", "delete 1,001"): Difference(["MalformedXML"], "deletes them"),
+    ("s3", "a long key"): Difference(["KeyTooLongError"], "stores it"),
+    ("s3", "bad names of buckets"): Difference(["InvalidBucketName"] * 5, "accepts some"),
     ("sqs", "empty"): Difference(["MissingParameter"], "sends it"),
     ("sqs", "a bad attribute"): Difference(["InvalidAttributeValue"], "accepts it"),
     ("scheduler", "create and get"): Difference(["ok", "ok"], "tells no ActionAfterCompletion", ("ok", DEFAULTED)),
@@ -628,6 +695,7 @@ def prepared(client: Callable[[str], Any]) -> Callable[[str], Any]:
     arn = client("sqs").get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
     client("sqs").create_queue(QueueName="work", Attributes={"RedrivePolicy": policy})
+    client("s3").create_bucket(**HERE)
     return client
 
 
@@ -645,6 +713,8 @@ def outcome(client: Any, call: Call) -> Any:
 
 def stable(value: Any) -> Any:
     """Without what differs between any two runs; sets in order."""
+    if hasattr(value, "read"):
+        return value.read()
     if isinstance(value, dict):
         kept = {name: stable(each) for name, each in value.items() if name not in VOLATILE and each not in ([], {})}
         return {name: sorted(each) if name in {"SS", "NS", "BS"} else each for name, each in kept.items()}
@@ -657,7 +727,7 @@ def run(client: Callable[[str], Any], service: str, script: list[Call]) -> list[
 
 SCRIPTS = [
     (service, name, script)
-    for service, scripts in {"dynamodb": DYNAMODB, "sqs": SQS, "scheduler": SCHEDULER, "ssm": SSM}.items()
+    for service, scripts in {"dynamodb": DYNAMODB, "sqs": SQS, "scheduler": SCHEDULER, "ssm": SSM, "s3": S3}.items()
     for name, script in scripts.items()
 ]
 
