@@ -229,10 +229,10 @@ class Work:
 
 def _mails(journey: Journey, zone: str) -> list[dict[str, str]]:
     """Return the mails that went out to the customer, the oldest first."""
-    gone = sorted((touch.sent_at, touch) for touch in journey.touches if touch.sent_at is not None)
+    gone = [(touch.sent_at, touch) for touch in journey.touches if touch.sent_at is not None]
     return [
         {"id": touch.id, "name": f"{touch.kind}{f' ({touch.step})' if touch.step else ''}", "at": _short(at, zone)}
-        for at, touch in gone
+        for at, touch in sorted(gone, key=lambda pair: pair[0])
     ]
 
 

@@ -1,5 +1,6 @@
 """The page on which staff work a recovery, opened by the link of their notice."""
 
+import html
 import re
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -215,3 +216,25 @@ def test_a_link_works_sixty_days_and_for_nobody_who_has_left(stack):
     assert stack.request("GET", path).status == 200
     stack.clock.move(stack.clock.now + timedelta(days=2))
     assert stack.request("GET", path).status == 404
+
+
+def test_a_mail_is_shown_as_the_customer_has_it(stack):
+    _, path = _recovering(stack)
+    page = stack.request("GET", f"{path}?mail=survey").body.decode()
+    survey = next(mail for mail in stack.account.ses.sent if mail.tags["effect"] == "survey")
+    shown = re.search(r'<blockquote class="mail" dir="auto">(.+?)</blockquote>', page, re.DOTALL)[1]
+    assert html.unescape(shown).split() == _text(survey).split()
+    assert re.findall(r'<a href="\?mail=([\w-]+)#mails"', page) == ["survey", "acknowledgement-1"]
+
+
+@pytest.mark.parametrize("name", ["reminder", "none", "..%2F..%2Fsecret", "%00"])
+def test_a_mail_that_never_went_out_is_not_shown(stack, name):
+    _, path = _recovering(stack)
+    reply = stack.request("GET", f"{path}?mail={name}")
+    assert (reply.status, b'class="mail"' in reply.body, b"no longer kept" in reply.body) == (200, False, False)
+
+
+def test_a_mail_whose_time_is_up_is_said_to_be_gone(stack):
+    journey_id, path = _recovering(stack)
+    stack.wiring.mails.delete_for_journey(journey_id)
+    assert b"This mail is no longer kept." in stack.request("GET", f"{path}?mail=survey").body
