@@ -131,6 +131,7 @@ def greeting(stack: Stack, chosen: Inputs, url: str) -> str:
         f"Aftercare runs at {url} with {chosen.cases} real cases. Stop it with Ctrl-C.",
         "",
         f"  Start here        {url}/_local/",
+        f"  Console           {url}/console  (the start page signs you in)",
         f"  Mailbox           {url}/_local/mail",
         f"  Journeys          {url}/_local/journeys  ({stages})",
         f"  Clock             {url}/_local/clock  ({words.when(stack.clock.now, zone)} in {words.place(zone)})",

@@ -76,6 +76,7 @@ class Pages:
             "recoveries": [self._to_work_on(*pair) for pair in self._views.open_recoveries()[:6]],
             "recovery_count": len(self._views.open_recoveries()),
             "failures": self._views.stack.failures[-5:],
+            "staff": [member for member in self._views.documents().staff.members if member.may != "none"],
             "errors": list(errors),
             "base_url": self._views.stack.environment["BASE_URL"],
             "webhook_key": WEBHOOK_SECRET,

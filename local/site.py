@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from chalice.local import LocalGatewayException
 
-from local import clockwork, pages
+from local import clockwork, desk, pages
 from local.clockwork import BadMove
 from local.stack import Reply, Stack
 from local.views import Mail, Views, journey_details, journey_summary
@@ -114,11 +114,17 @@ class Site:
         parts = [part for part in request.path.split("/") if part][1:]
         if request.method in {"GET", "HEAD"}:
             return self._look(request, parts)
-        if request.method != "POST" or parts not in (["clock"], ["cases"]):
+        if request.method != "POST" or parts not in (["clock"], ["cases"], ["sign-in"]):
             return self._refuse(request, 405, "Method not allowed", f"{request.method} {request.path} is not offered.")
         if request.headers.get("sec-fetch-site") == "cross-site":
             return problem(403, "Forbidden", "Another site's page may not do this.")
-        return self._move(request) if parts == ["clock"] else self._resolve(request)
+        if parts == ["sign-in"]:
+            return self._sign_in(request)
+        if parts == ["cases"]:
+            return self._resolve(request)
+        signed_in = self._stack.wiring.guard.signed_in(request.headers)
+        reply = self._move(request)
+        return desk.still_signed_in(self._stack, signed_in, reply) if signed_in else reply
 
     def _look(self, request: Request, parts: list[str]) -> Reply:
         match parts:
@@ -162,6 +168,11 @@ class Site:
             f"{name}'s case is resolved, and a journey has begun. A day later the survey is in the mailbox."
         )
         return _see(f"{_ROOT}/")
+
+    def _sign_in(self, request: Request) -> Reply:
+        """Sign the visitor in as a member of staff, without the mail."""
+        cookie = desk.sign_in(self._stack, request.form.get("as", ""))
+        return Reply(303, {"location": "/console", "set-cookie": cookie}, b"") if cookie else _see(f"{_ROOT}/")
 
     # -- the clock ---------------------------------------------------------------------------------------
 

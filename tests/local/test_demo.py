@@ -159,7 +159,7 @@ def test_the_demo_says_where_to_look_and_ends_well(tmp_path, stop):
         started.stderr.close()
     assert clock == {"now": "2026-05-07T14:00:00Z", "next": "2026-05-08T09:00:00Z"}
     assert (started.returncode, left, errors) == (0, "\nStopped.\n", "")
-    assert [line.split()[0] for line in told[2:6]] == ["Start", "Mailbox", "Journeys", "Clock"]
+    assert [line.split()[0] for line in told[2:7]] == ["Start", "Console", "Mailbox", "Journeys", "Clock"]
 
 
 def test_a_port_in_use_is_one_clear_line():

@@ -17,7 +17,7 @@ from chalice import Response
 from chalicelib.entry import decode, http, routes
 from chalicelib.entry.api import operations
 from chalicelib.entry.api.operations import Actor, Context, Nothing, Operation, Partners
-from chalicelib.entry.api.problems import Forbidden, Problem, Refused, Unauthorised, problem_of
+from chalicelib.entry.api.problems import BadField, Forbidden, Problem, Refused, Unauthorised, problem_of
 from chalicelib.entry.guard import Guard, came_from_us, cookie, headers
 from chalicelib.entry.routes import Route
 from chalicelib.store.access import Access, Reply
@@ -162,8 +162,16 @@ def taken(found: Operation, request: Any, parameters: dict[str, str]) -> msgspec
     body = _object(sent)
     _no_second(named, body)
     hints = get_type_hints(found.takes, include_extras=True) if named else {}
-    typed = {name: msgspec.convert(value, hints[name], strict=False) for name, value in named.items()}
+    typed = {name: _typed(name, value, hints[name]) for name, value in named.items()}
     return msgspec.convert(body | typed, found.takes)
+
+
+def _typed(name: str, value: str, hint: Any) -> Any:
+    """Return what stands in the path as its field's type has it; raises BadField."""
+    try:
+        return msgspec.convert(value, hint, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadField(name, str(error)) from error
 
 
 def _request(found: Operation, request: Any, parameters: dict[str, str]) -> str:

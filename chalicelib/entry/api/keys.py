@@ -14,7 +14,6 @@ from chalicelib.store.access import ApiKey, hashed
 
 #: What every key begins with, so that one that leaked is recognised by whoever finds it.
 PREFIX = "aftercare"
-_ID_LENGTH = 16
 
 KeyName = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S", description="What it is for.")]
 KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")]
@@ -73,10 +72,10 @@ def listing(context: Context, asked: Asked) -> Keys:
     return Keys([_known(key) for key in found], paging.follows(context, "keys", last))
 
 
-@operation(audit="changed", about="keys", status=201, once=True)
+@operation(audit="changed", about="key/{call}", status=201, once=True)
 def create(context: Context, asked: Wanted) -> Made:
     """Make an API key; its secret is in this reply and nowhere else."""
-    key_id, secret = context.name[:_ID_LENGTH], token_urlsafe(32)
+    key_id, secret = context.new_id, token_urlsafe(32)
     key = ApiKey(
         id=key_id,
         name=asked.name.strip(),
@@ -86,7 +85,6 @@ def create(context: Context, asked: Wanted) -> Made:
         secret_hash=hashed(secret),
     )
     context.at.access.keep_key(key)
-    context.about(f"key/{key_id}")
     return Made(_known(key), f"{PREFIX}.{key_id}.{secret}")
 
 

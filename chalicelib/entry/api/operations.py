@@ -22,7 +22,7 @@ import msgspec
 from chalicelib.entry import routes
 from chalicelib.entry.api.problems import Forbidden
 from chalicelib.entry.routes import Role, Route
-from chalicelib.store.audit import Audit, Entry, Verb
+from chalicelib.store.audit import Audit, Entry, Verb, audit_id
 
 if TYPE_CHECKING:
     from chalicelib.entry.decode import Epochs
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from chalicelib.store.table import Table
 
 _LONGEST_ABOUT = 300
+#: So many letters of a call's name make the id of what it makes.
+_CALL = 16
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,6 +102,11 @@ class Context:
         if subject not in self.subjects:
             self.subjects.append(subject)
 
+    @property
+    def new_id(self) -> str:
+        """Return the id of what this call makes: the same when the call is made again."""
+        return self.name[:_CALL]
+
     def allows(self, role: Role) -> bool:
         """Say whether the caller's role is at least this."""
         return routes.suffices(self.actor.role, role)
@@ -145,8 +152,9 @@ def operation(
     """Mark a function as an operation.
 
     ``audit`` is how the audit calls it: every change has to say so, a reading only when it shows or exports personal
-    data. ``about`` names what it is about, with fields of the input in braces. ``media`` is not JSON for an operation
-    that gives a text, such as CSV. ``once`` is for a reply that holds a secret: it is not kept for an idempotency key.
+    data. ``about`` names what it is about, with fields of the input in braces; ``{call}`` is `Context.new_id`.
+    ``media`` is not JSON for an operation that gives a text, such as CSV. ``once`` is for a reply that holds a secret:
+    it is not kept for an idempotency key.
     """
 
     def mark(function: F) -> F:
@@ -180,10 +188,10 @@ def run(found: Operation, context: Context, asked: msgspec.Struct) -> Any:
         return found.function(context, asked)
     if found.reads:
         given = found.function(context, asked)
-        for subject in context.subjects or [_about(found, asked)]:
+        for subject in context.subjects or [_about(found, context, asked)]:
             _write(found, context, subject)
         return given
-    subject = _about(found, asked)
+    subject = _about(found, context, asked)
     _write(found, context, subject)
     try:
         given = found.function(context, asked)
@@ -195,14 +203,15 @@ def run(found: Operation, context: Context, asked: msgspec.Struct) -> Any:
     return given
 
 
-def _about(found: Operation, asked: msgspec.Struct) -> str:
-    return found.marks.about.format_map(msgspec.structs.asdict(asked))[:_LONGEST_ABOUT]
+def _about(found: Operation, context: Context, asked: msgspec.Struct) -> str:
+    named = msgspec.structs.asdict(asked) | {"call": context.new_id}
+    return found.marks.about.format_map(named)[:_LONGEST_ABOUT]
 
 
 def _write(found: Operation, context: Context, subject: str, came_to: str = "") -> None:
     assert found.marks.audit is not None  # noqa: S101 - the caller has looked
     entry = Entry(
-        id=token_hex(8),
+        id=audit_id(),
         at=context.now,
         by=context.actor.id,
         role=context.actor.role,

@@ -69,7 +69,7 @@ def problem_of(error: Exception) -> Problem | None:
     """Return what to tell the caller of an error, or None for one that is a fault of ours."""
     if isinstance(error, Refused):
         return error.problem
-    if isinstance(error, msgspec.ValidationError):
+    if isinstance(error, msgspec.DecodeError):
         return _invalid(str(error))
     if isinstance(error, BadDocument):
         where = f", line {error.line}" if error.line else ""
@@ -80,7 +80,7 @@ def problem_of(error: Exception) -> Problem | None:
         return Problem(409, "Refused by the playbook", error.explanation, reason=error.reason)
     if isinstance(error, Conflict):
         return Problem(409, "Conflict", "Somebody else was faster, and nothing was stored. Look, then try again.")
-    if isinstance(error, Unavailable | OUTSIDE):
+    if isinstance(error, (Unavailable, *OUTSIDE)):
         return Problem(503, "Unavailable", "Something that this needs cannot be reached just now. Try again.")
     return None
 

@@ -28,6 +28,7 @@ from chalicelib.entry.api.door import where
 from chalicelib.entry.api.operations import Actor, Context, Partners
 from chalicelib.entry.api.problems import Forbidden, Problem, Refused, problem_of
 from chalicelib.entry.console import assets
+from chalicelib.entry.desk import OUTSIDE
 from chalicelib.entry.guard import Guard
 from chalicelib.entry.routes import Role, Route
 from chalicelib.journey import clock
@@ -218,6 +219,7 @@ class House:
         self.partners = partners
         self.now = now
         self._log = log
+        self._settings: Settings | None = None
 
     @property
     def root(self) -> str:
@@ -229,10 +231,14 @@ class House:
         return f"{self.root}/console/assets/{assets.address(name)}"
 
     def settings(self) -> Settings:
-        """Return the settings document that holds now."""
+        """Return the settings document that holds now, or held when it could last be read, or that ships."""
         store = self.partners.documents
-        found = store.version("settings", store.active("settings", self.now()))
+        try:
+            found = store.version("settings", store.active("settings", self.now()))
+        except OUTSIDE:
+            found = self._settings or store.version("settings", 0)
         assert isinstance(found, Settings)  # noqa: S101 - the document of that kind
+        self._settings = found
         return found
 
     def serve(self, route: Route, request: Any, parameters: Mapping[str, str]) -> Response:

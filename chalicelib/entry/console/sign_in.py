@@ -16,7 +16,7 @@ from chalicelib.entry.api.problems import Refused
 from chalicelib.entry.console.house import House, Visit
 from chalicelib.links import BadLink
 from chalicelib.store.access import Session, SignIn, Spent, TooMany, hashed, member_pk
-from chalicelib.store.audit import Entry, Verb
+from chalicelib.store.audit import Entry, Verb, audit_id
 
 #: A link to sign in by is of use so long.
 LINK_LASTS = timedelta(minutes=10)
@@ -109,7 +109,7 @@ _ELSEWHERE = (
 
 def note(house: House, who: str, role: str, verb: Verb, visit: Visit) -> None:
     """Write into the audit that somebody came or went."""
-    entry = Entry(token_hex(8), visit.now, who, role, verb, visit.route.handler, f"member/{who}")
+    entry = Entry(audit_id(), visit.now, who, role, verb, visit.route.handler, f"member/{who}")
     house.partners.audit.add(entry)
 
 
