@@ -357,7 +357,7 @@ STRANGE = [
     (function, grant)
     for function, role in policies.roles().functions.items()
     for grant in policies.roles().grants
-    if grant not in role.may and grant not in {"be fed", "publish documents"}
+    if grant not in role.may and grant not in {"be fed", "update in place"}
 ]
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from chalicelib.effects import rendering
 from chalicelib.effects.letters import Letters
 from chalicelib.journey.documents import LANGUAGES, Brand, Documents, Sender
-from chalicelib.journey.effects import NotifyStaff
+from chalicelib.journey.effects import NotifyStaff, SendSignIn
 from chalicelib.journey.events import Case, Customer
 from chalicelib.journey.state import CLASS_OF, Answer, Journey, Person, Proposal, Recovery, Stage, Touch
 from chalicelib.links import Link, Links
@@ -22,6 +22,8 @@ LOCALES = {"en": "en-GB", "es": "es-MX", "fr": "fr-CA", "de": "de-AT", "pt": "pt
 #: Every folder of a mail, those that are not written yet included: a new one is tried without a word here.
 KINDS = tuple(sorted(folder.name for folder in (rendering.TEMPLATES / "email").iterdir() if folder.is_dir()))
 CUSTOMERS = tuple(kind for kind in KINDS if CLASS_OF.get(kind))
+#: Mails to staff: in English only.
+TO_STAFF = ("sign-in", "staff-notice")
 PAGES = {path.stem for path in (rendering.TEMPLATES / "pages").glob("[!_]*.html")}
 
 #: What attackers and unlucky people are called.
@@ -130,6 +132,9 @@ def write(kind: str, told: Journey, reader: Person, known: Documents, **touch):
     if kind == "staff-notice":
         notice = NotifyStaff("notice", "j", "ana", "answered_again", about="a", due=NOW + A_DAY)
         return letters.to_staff(notice, known.staff.members[0], told, reader, known, NOW)
+    if kind == "sign-in":
+        effect = SendSignIn("sign-in/1", "ana", "1", NOW + A_DAY)
+        return letters.sign_in(effect, known.staff.members[0], known.settings.brand, NOW)
     found = told.touch(kind)
     assert found is not None, f"{kind}: give CLASS_OF its class"
     return letters.to_customer(replace(found, **touch), told, reader, known, NOW)
@@ -174,4 +179,4 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-__all__ = ["CUSTOMERS", "HOSTILE", "KINDS", "LANGUAGES", "LINKS", "NOW", "PAGES", "Link", "Page", "Sender"]
+__all__ = ["CUSTOMERS", "HOSTILE", "KINDS", "LANGUAGES", "LINKS", "NOW", "PAGES", "TO_STAFF", "Link", "Page", "Sender"]

@@ -42,7 +42,7 @@ EVERY_BRAND = pytest.mark.parametrize("brand", BRANDS)
 
 
 def test_every_folder_of_a_mail_is_written_by_somebody():
-    assert set(KINDS) == set(CUSTOMERS) | {"staff-notice"}
+    assert set(KINDS) == set(CUSTOMERS) | set(specimens.TO_STAFF)
 
 
 @EVERY
@@ -144,7 +144,7 @@ def test_nothing_that_somebody_is_called_or_writes_becomes_markup_a_template_or_
     told = specimens.journey(words, words, words)
     body, envelope = (
         specimens.write(kind, told, specimens.person("fr", words), specimens.documents(), text=words)
-        if kind != "staff-notice"
+        if kind not in specimens.TO_STAFF
         else specimens.write(kind, told, specimens.person("fr", words), specimens.documents())
     )
     page = Page(body.html)
