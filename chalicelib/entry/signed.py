@@ -91,9 +91,9 @@ class Signed:
         number = self._documents.put(kind, body, self._now(), by=by, activate=activate)
         return json_reply({"kind": kind, "version": number, "active": activate}, 201)
 
-    def activate_document(self, request: Any, kind: str, number: str) -> Response:
+    def activate_document(self, request: Any, kind: str, version: str) -> Response:
         """Make a stored version, or 0 for the shipped one, the active one."""
-        return self._signed(request, lambda _: self._activate(kind, number), kind)
+        return self._signed(request, lambda _: self._activate(kind, version), kind)
 
     def _activate(self, kind: str, number: str) -> Response:
         if not _VERSION.fullmatch(number):

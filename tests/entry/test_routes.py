@@ -1,6 +1,7 @@
 """Who may call what: every route, as every role, with and without a session, from here and from elsewhere."""
 
 import importlib
+import inspect
 import json
 import re
 from itertools import count, product
@@ -106,7 +107,8 @@ def test_the_routes_fit_into_one_api():
 def test_each_row_names_what_answers(route, stack):
     if route.kind == "way in":
         place, method = route.handler.split(".")
-        assert callable(getattr(getattr(stack.wiring, place), method))
+        handler = getattr(getattr(stack.wiring, place), method)
+        inspect.signature(handler).bind("request", **dict.fromkeys(re.findall(r"\{(\w+)\}", route.path), ""))
         return
     folder = "api" if route.kind == "operation" else "console"
     module, name = route.handler.split(".")
