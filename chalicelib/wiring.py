@@ -13,6 +13,7 @@ from chalicelib.boundary import Boundary, straight
 from chalicelib.settings import Settings, from_environment
 
 if TYPE_CHECKING:
+    from chalicelib.effects.letters import Letters
     from chalicelib.effects.perform import Effects
     from chalicelib.effects.queue import Queues
     from chalicelib.entry.api.door import Door
@@ -267,6 +268,17 @@ class Wiring:
 
         return House(self.guard, self, self.clock, self.log)
 
+    @cached_property
+    def sample_letters(self) -> "Letters":
+        """Writes mails whose links lead nowhere: they are signed with a key that nobody else has."""
+        from secrets import token_bytes
+
+        from chalicelib.effects.letters import Letters
+        from chalicelib.links import Links
+
+        s = self.settings
+        return Letters(Links({"sample": token_bytes(32)}, s.base_url), s.mail_from, s.reply_to)
+
     # -- what only the worker uses -----------------------------------------------------------------------
 
     @cached_property
@@ -283,6 +295,7 @@ class Wiring:
         from chalicelib.effects.letters import Letters
         from chalicelib.effects.mail import Mailer, MailService
         from chalicelib.effects.perform import Effects
+        from chalicelib.effects.samples import Samples
         from chalicelib.effects.sentiment import Weigher
         from chalicelib.effects.sign_in import SignInMails
 
@@ -297,7 +310,8 @@ class Wiring:
         weigher = Weigher(self.table, self._settle, self.clock)
         sign_ins = SignInMails(self.table, self.documents, letters, service, self.clock)
         eraser = Eraser(self.table, self.erasures, self._run, self.clock)
-        return Effects(self.table, mailer, alarms, weigher, sign_ins, eraser, self._run)
+        samples = Samples(self.table, self.documents, self.sample_letters, service, self.clock)
+        return Effects(self.table, mailer, alarms, weigher, sign_ins, eraser, samples, self._run)
 
     def _run(self, event: Any) -> None:
         self.worker.run(event)

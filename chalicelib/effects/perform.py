@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from chalicelib.effects.alarm import Alarms
 from chalicelib.effects.erasing import Eraser
 from chalicelib.effects.mail import Mailer
+from chalicelib.effects.samples import Samples
 from chalicelib.effects.sentiment import Weigher
 from chalicelib.effects.sign_in import SignInMails
 from chalicelib.journey.effects import (
@@ -14,6 +15,7 @@ from chalicelib.journey.effects import (
     KeepMail,
     NotifyStaff,
     SendMail,
+    SendSample,
     SendSignIn,
     SetAlarm,
     Tell,
@@ -36,11 +38,13 @@ class Effects:
         weigher: Weigher,
         sign_ins: SignInMails,
         eraser: Eraser,
+        samples: Samples,
         run: Callable[[Event], object],
     ) -> None:
         """Keep who can do what."""
         self._weigher = weigher
         self._sign_ins = sign_ins
+        self._samples = samples
         self._table = table
         self._mailer = mailer
         self._alarms = alarms
@@ -58,6 +62,8 @@ class Effects:
             self._sign_ins.perform(owed, effect)
         elif isinstance(effect, KeepMail):
             self._mailer.keep_late(owed, effect)
+        elif isinstance(effect, SendSample):
+            self._samples.perform(owed, effect)
         elif isinstance(effect, WeighWords):
             self._weigher.weigh(owed, effect)
         elif isinstance(effect, SetAlarm):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from chalicelib.effects.errors import MailRefused, MailThrottled, MailUnknown
 from chalicelib.effects.letters import Letters
@@ -50,21 +49,26 @@ class SignInMails:
             self._table.settle(owed)  # it may have gone out; whoever waits asks for another
             return
         wire = self._service.write(*self._letters.sign_in(effect, member, settings.brand, now))
-        try:
-            claimed = self._table.claim_alone(owed, now, effect.until)
-        except NotOwed:
-            return
-        self._post(claimed, wire, now)
+        post_once(self._table, self._service, owed, wire, now, effect.until)
 
-    def _post(self, claimed: Owed, wire: dict[str, Any], now: datetime) -> None:
-        try:
-            self._service.post(wire)
-        except MailThrottled:
-            self._table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt)
-        except MailRefused:
-            self._table.settle(claimed)
-            raise
-        except MailUnknown:
-            self._table.settle(claimed)  # it may have gone out; whoever waits asks for another
-        else:
-            self._table.settle(claimed)
+
+def post_once(
+    table: Table, service: MailService, owed: Owed, wire: dict[str, object], now: datetime, until: datetime
+) -> None:
+    """Claim a mail for which somebody waits and send it; what becomes of it is not looked into after ``until``.
+
+    Raises MailRefused and MailUnknown, with the mail settled: whoever waits asks again.
+    """
+    try:
+        claimed = table.claim_alone(owed, now, until)
+    except NotOwed:
+        return
+    try:
+        service.post(wire)
+    except MailThrottled:
+        table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt)
+    except (MailRefused, MailUnknown):
+        table.settle(claimed)
+        raise
+    else:
+        table.settle(claimed)

@@ -16,8 +16,6 @@ from chalicelib.journey import clock
 from chalicelib.journey.documents import KINDS
 from chalicelib.journey.errors import BadDocument
 
-#: A form may hold this many fields: a cadence with twelve check-ins has about three hundred.
-MOST_FIELDS = 2_000
 #: Every row of a list has this field, so that a row whose boxes are all unticked is still a row.
 _ROW, _REMOVE = "_row", "_remove"
 _TIME = re.compile(r"\d\d:\d\d")
@@ -80,6 +78,11 @@ class Group(msgspec.Struct, frozen=True):
     optional: bool = False
     present: bool = True
     error: str = ""
+
+    @property
+    def is_wrong(self) -> bool:
+        """Say whether something in it is wrong: then it has to be seen."""
+        return bool(self.error) or any(p.is_wrong if isinstance(p, Group) else p.error for p in self.parts)
 
 
 def groups(kind: str, value: Any, error: BadDocument | None = None) -> Group:

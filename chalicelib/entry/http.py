@@ -14,6 +14,9 @@ from chalicelib.journey.documents import Brand
 #: A form of ours has at most a dozen fields; an answer at most 8,000 characters, which UTF-8 and URL encoding stretch.
 _MOST_FIELDS = 40
 _LARGEST_FORM = 128 * 1024
+#: A document as a form has a field for each of its values, and the document beside them.
+_MOST_FIELDS_OF_STAFF = 4_000
+_LARGEST_FORM_OF_STAFF = 1024 * 1024
 #: What every page says: keep no copy, send our address nowhere else, guess no type, index nothing.
 _PAGE_HEADERS: dict[str, str | list[str]] = {
     "Content-Type": "text/html; charset=utf-8",
@@ -36,13 +39,17 @@ def body(request: Any) -> bytes:
     return sent
 
 
-def form(request: Any) -> dict[str, str]:
-    """Return the fields of a posted form, the last of each name; raises BadForm."""
+def form(request: Any, *, of_staff: bool = False) -> dict[str, str]:
+    """Return the fields of a posted form, the last of each name; raises BadForm.
+
+    Somebody who is signed in may send a larger one.
+    """
+    largest, most = (_LARGEST_FORM_OF_STAFF, _MOST_FIELDS_OF_STAFF) if of_staff else (_LARGEST_FORM, _MOST_FIELDS)
     try:
         sent = body(request)
-        if len(sent) > _LARGEST_FORM:
+        if len(sent) > largest:
             raise BadForm
-        fields = parse_qs(sent.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        fields = parse_qs(sent.decode(), keep_blank_values=True, max_num_fields=most)
     except ValueError as error:
         raise BadForm from error
     return {name: values[-1] for name, values in fields.items()}

@@ -90,7 +90,29 @@ class ErasePerson(msgspec.Struct, frozen=True, tag=True):
     asked_at: datetime
 
 
-Effect = SendMail | NotifyStaff | KeepMail | WeighWords | SetAlarm | Tell | TellOthers | SendSignIn | ErasePerson
+class SendSample(msgspec.Struct, frozen=True, tag=True):
+    """Mail a member of staff a copy of what a version of a document leads to. No journey owes this."""
+
+    key: str
+    staff_id: str
+    kind: str
+    version: int
+    language: str
+    name: str
+
+
+Effect = (
+    SendMail
+    | NotifyStaff
+    | KeepMail
+    | WeighWords
+    | SetAlarm
+    | Tell
+    | TellOthers
+    | SendSignIn
+    | ErasePerson
+    | SendSample
+)
 ALARM_KEY = "alarm"
 
 

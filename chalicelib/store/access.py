@@ -13,7 +13,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from chalicelib.boundary import Boundary, straight
-from chalicelib.journey.effects import SendSignIn
+from chalicelib.journey.effects import Effect, SendSignIn
 from chalicelib.store import items
 from chalicelib.store.errors import Conflict, StoreError
 from chalicelib.store.items import Item
@@ -143,6 +143,11 @@ class Access:
             item = items.effect_item(member_pk(sign_in.member_id), effect, "1", now, look_at)
             actions.append(self._put(item, _NEW))
         self._transact("ask-sign-in", actions, {0: TooMany})
+
+    def owe(self, member_id: str, effect: Effect, now: datetime, look_at: datetime) -> None:
+        """Owe a mail to a member of staff; ``look_at`` is when the reconciler looks for one that nobody sent."""
+        item = items.effect_item(member_pk(member_id), effect, "1", now, look_at)
+        self._transact("owe", [self._put(item, _NEW)], {})
 
     def asked(self, sign_in_id: str) -> SignIn | None:
         """Return a link that was asked for, used or not."""

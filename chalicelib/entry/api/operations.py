@@ -25,6 +25,7 @@ from chalicelib.entry.routes import Role, Route
 from chalicelib.store.audit import Audit, Entry, Verb, audit_id
 
 if TYPE_CHECKING:
+    from chalicelib.effects.letters import Letters
     from chalicelib.entry.decode import Epochs
     from chalicelib.entry.desk import Desk
     from chalicelib.links import Links
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.store.access import Access
     from chalicelib.store.documents import DocumentStore
     from chalicelib.store.table import Table
+    from chalicelib.vault import Vault
 
 _LONGEST_ABOUT = 300
 #: So many letters of a call's name make the id of what it makes.
@@ -76,6 +78,14 @@ class Partners(Protocol):
     @property
     def settings(self) -> "Settings":
         """The settings of the stage."""
+
+    @property
+    def vault(self) -> "Vault":
+        """The secrets of the stage."""
+
+    @property
+    def sample_letters(self) -> "Letters":
+        """Writes mails whose links lead nowhere."""
 
 
 class Actor(msgspec.Struct, frozen=True):

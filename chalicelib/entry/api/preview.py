@@ -1,0 +1,120 @@
+"""Previews: every mail that a version of a document leads to, in each language, and a copy of one to oneself."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+
+from chalicelib.effects import samples
+from chalicelib.effects.samples import Sample
+from chalicelib.entry.api.documents import Kind, Number
+from chalicelib.entry.api.operations import Context, operation
+from chalicelib.entry.api.problems import NotFound, Refused
+from chalicelib.journey.documents import LANGUAGES, Staff
+from chalicelib.journey.effects import SendSample
+from chalicelib.store.access import member_pk
+
+#: A copy that nobody has sent by then is looked for by the reconciler.
+_LOOK_AFTER = timedelta(minutes=1)
+Language = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(LANGUAGES)})\Z", description="Of the customer.")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80, description="As the list of previews has it.")]
+
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version, beside what is in force of the other kinds, and the language of the made-up customer."""
+
+    kind: Kind
+    version: Number
+    language: Language = "en"
+
+
+class One(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One mail of a preview."""
+
+    kind: Kind
+    version: Number
+    name: Name
+    language: Language = "en"
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One mail: its name, to whom, when the made-up journey came to it, and its subject."""
+
+    name: str
+    to: Literal["customer", "staff"]
+    at: datetime
+    subject: str
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """Every mail that a made-up journey leads to which begins now, in its order."""
+
+    mails: list[Line]
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """One mail, as it would be sent. Its links lead nowhere."""
+
+    name: str
+    to: Literal["customer", "staff"]
+    at: datetime
+    sender: str
+    subject: str
+    text: str
+    html: str
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """To which member of staff a copy is on its way."""
+
+    to: str
+
+
+@operation()
+def listing(context: Context, asked: Asked) -> Lines:
+    """List every mail that a version leads to, with the day on which a journey that begins now would come to it."""
+    return Lines([Line(one.name, one.to, one.at, one.body.subject) for one in _played(context, asked)])
+
+
+@operation()
+def show(context: Context, asked: One) -> Shown:
+    """Show one of the mails that a version leads to."""
+    one = _one(context, asked)
+    return Shown(one.name, one.to, one.at, one.envelope.sender_name, one.body.subject, one.body.text, one.body.html)
+
+
+@operation(audit="sent", about="document/{kind}/{version}", status=202)
+def test(context: Context, asked: One) -> Sent:
+    """Mail oneself one of them: its subject says that it is a test, and its links lead nowhere."""
+    _one(context, asked)
+    staff = context.at.documents.version("staff", context.at.documents.active("staff", context.now))
+    assert isinstance(staff, Staff)  # noqa: S101 - the document of that kind
+    member = staff.member(context.actor.id)
+    if member is None:
+        raise Refused(409, "No address", "Only a member of the staff document has an address to send it to.")
+    effect = SendSample(
+        key=f"sample/{context.name}",
+        staff_id=member.id,
+        kind=asked.kind,
+        version=asked.version,
+        language=asked.language,
+        name=asked.name,
+    )
+    context.at.access.owe(member.id, effect, context.now, context.now + _LOOK_AFTER)
+    context.at.desk.wake(member_pk(member.id))
+    return Sent(member.id)
+
+
+def _one(context: Context, asked: One) -> Sample:
+    found = next((one for one in _played(context, asked) if one.name == asked.name), None)
+    if found is None:
+        raise NotFound(f"no mail {asked.name!r} in this preview")
+    return found
+
+
+def _played(context: Context, asked: Asked | One) -> list[Sample]:
+    try:
+        documents = samples.in_force(context.at.documents, asked.kind, asked.version, context.now)
+    except KeyError as error:
+        raise NotFound(f"no version {asked.version} of {asked.kind}") from error
+    return samples.mails(documents, asked.language, context.now, context.at.sample_letters)
