@@ -149,6 +149,10 @@ def _object(action: str) -> Callable[[Params], Iterator[Use]]:
     return asked
 
 
+def _parameter(params: Params) -> Iterator[Use]:
+    yield Use("ssm:PutParameter", arn("ssm", f"parameter{params['Name']}"))
+
+
 def _parameters(params):
     """The names begin with a slash. The key aws/ssm asks for no right: SSM User Guide, "Restricting access"."""
     for name in params["Names"]:
@@ -173,4 +177,5 @@ ASKED: dict[str, Callable[[Params], Iterator[Use]]] = {
     "sesv2.SendEmail": _mail,
     "sqs.SendMessage": _send_message,
     "ssm.GetParameters": _parameters,
+    "ssm.PutParameter": _parameter,
 }

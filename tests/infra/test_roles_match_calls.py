@@ -13,11 +13,13 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from msgspec.structs import replace
 
 from chalicelib.entry.queues import LAST_TRY
+from chalicelib.store.access import Session
 from infra import policies, stack
 from infra.policies import Roles
 from local.aws.account import DEFAULT_ACCOUNT_ID, DEFAULT_REGION
 from local.aws.calls import camel_case
 from local.stack import STAGE
+from tests.entry.staff import Browser
 from tests.faults.stories import PAT, STORIES
 from tests.faults.world import DAY, HOUR, START, World
 from tests.infra.iam import ASKED, Use, arn, granted, mismatches, uses
@@ -177,10 +179,20 @@ def _answered_amid_news(world: World, mail: Any) -> None:
     world.stack.take("feedback", {"MessageId": "", "ReceiptHandle": "", "Body": body})
 
 
+def console(world: World) -> None:
+    """An admin, signed in, changes the secret with which other systems sign."""
+    admin = Browser(world.stack)
+    world.stack.wiring.access.begin("token", Session("ines", world.now, 0))
+    admin.cookies["__Host-aftercare"] = "token"
+    admin.get("/console/secrets")
+    assert admin.press("/console/secrets").status == 201
+
+
 TOLD: dict[str, tuple[Callable[[World], None], tuple[Trouble, ...]]] = {
     **{name: (story.play, ()) for name, story in STORIES.items()},
     "silence": (silence, ()),
     "documents": (documents, ()),
+    "console": (console, ()),
     "a mail is read again": (reads_a_mail, ()),
     "old news of a mail while another is owed": (
         news_comes_twice,
@@ -323,6 +335,7 @@ def test_the_function_of_pages_and_calls_can_neither_send_mail_nor_set_alarms_no
         "sqs:SendMessage aftercare-dev-work",
         "ssm:GetParameters parameter/aftercare/dev/link-keys",
         "ssm:GetParameters parameter/aftercare/dev/webhook-keys",
+        "ssm:PutParameter parameter/aftercare/dev/webhook-keys",
     }
 
 
