@@ -9,6 +9,7 @@ from chalicelib.journey.documents import LANGUAGES
 from tests.browser.chrome import PHONE
 from tests.words import specimens
 from tests.words.specimens import KINDS
+from tests.words.walk import Walk
 
 pytestmark = pytest.mark.slow
 SCHEMES = ("light", "dark")
@@ -44,3 +45,16 @@ def test_axe_finds_nothing_in_a_mail(kind, language, pages):
         for scheme in SCHEMES:
             pages[scheme].set_content(body.html)
             assert _wrong(pages[scheme], NOT_OF_A_MAIL) == [], (brand, scheme)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_axe_finds_nothing_on_a_page(language, pages):
+    for seen in Walk(language).everywhere():
+        for scheme in SCHEMES:
+            pages[scheme].set_content(seen.html)
+            assert (seen.name, scheme, _wrong(pages[scheme])) == (seen.name, scheme, [])
+
+
+def test_axe_finds_what_is_at_fault(pages):
+    pages["light"].set_content('<!doctype html><html lang="en"><title>t</title><main><h1>t</h1><img src="">')
+    assert [rule for rule, *_ in _wrong(pages["light"])] == ["image-alt"]
