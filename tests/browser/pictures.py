@@ -1,20 +1,33 @@
-"""Takes the pictures of the README from the demo itself: ``python -m tests.browser.pictures``, into docs/pictures/."""
+"""Takes the pictures of the docs: ``python -m tests.browser.pictures``, into docs/pictures/.
+
+Those of the README come from the demo itself, the contact sheets from the specimens that the tests use.
+"""
 
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
 from playwright.sync_api import sync_playwright
 
 from local import demo, inputs, sample
 from local.server import Server
 from local.site import Site
+from tests.browser import sheets
 from tests.browser.chrome import DESKTOP, PHONE, Chrome, start
+from tests.browser.sheets import Shot
+from tests.words import specimens
+from tests.words.walk import Walk
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 #: A README is read over slow lines too.
 LARGEST = 200_000
 WORDS = "Three weeks, four calls, and each time I was told that it is “on its way”. Nobody ever called back."
+
+
+SUBJECTS = {"en": "A delivery that never came", "ar": "طلبية لم تصل"}
+NAMES = {"en": "Ada", "ar": "ليلى"}
+ACTION = "A courier brings a new one tomorrow before noon, and the old order costs you nothing."
 
 
 @contextmanager
@@ -75,10 +88,50 @@ def on_a_desktop(page, url):
     keep(page, "recovery-desktop")
 
 
+def contact_sheets(browser):
+    """Mails and pages side by side: light, dark, in Arabic, on a phone and a desktop."""
+
+    def mail(kind, language="en"):
+        told = specimens.journey(SUBJECTS[language], WORDS)
+        proposals = tuple(replace(one, action=ACTION) for one in told.recoveries[0].proposals)
+        told = replace(told, recoveries=(replace(told.recoveries[0], proposals=proposals),))
+        reader = specimens.person(language, NAMES[language])
+        return specimens.write(kind, told, reader, specimens.documents())[0].html
+
+    pages = {language: _seen(Walk(language, None, SUBJECTS[language], NAMES[language])) for language in ("en", "ar")}
+    english, arabic, marked = pages["en"], pages["ar"], "survey, a low rating marked"
+    mails = [Shot(mail("survey")), Shot(mail("acknowledgement")), Shot(mail("proposal"), "dark")]
+    drawn = {
+        "mails-phone": (sheets.PHONE, [*mails, Shot(mail("check-in", "ar"))]),
+        "pages-phone": (
+            sheets.PHONE,
+            [
+                Shot(english[marked]),
+                Shot(english["proposal"], "dark"),
+                Shot(english["thanks for a bad answer"]),
+                Shot(arabic[marked]),
+            ],
+        ),
+        "desktop": (
+            sheets.DESKTOP,
+            [Shot(mail("reminder")), Shot(mail("thank-you"), "dark"), Shot(arabic["opting out"])],
+        ),
+    }
+    for name, (viewport, shots) in drawn.items():
+        path = PICTURES / f"{name}.png"
+        size = sheets.draw(browser, shots, viewport, path)
+        print(f"{path.relative_to(PICTURES.parents[1])}: {size // 1000} KB")  # noqa: T201 - a command line prints
+
+
+def _seen(walk):
+    return {seen.name: seen.html for seen in walk.everywhere()}
+
+
 def main():
     PICTURES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright, running_demo() as url:
         browser = start(playwright)
+        contact_sheets(browser)
         chrome = Chrome(browser)
         with chrome.open_page(f"{url}/_local/", device=PHONE) as page:
             on_a_phone(page, url)

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser
 
-PHONE = {"width": 390, "height": 800}
-DESKTOP = {"width": 820, "height": 760}
+PHONE = {"width": 390, "height": 620}
+DESKTOP = {"width": 820, "height": 600}
 #: Pictures stay small: a page shrunk to this is still read, and one sheet takes at most as many bytes.
 SCALE = 0.6
 LARGEST = 100_000
