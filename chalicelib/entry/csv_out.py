@@ -7,12 +7,20 @@ from collections.abc import Iterable, Sequence
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def cell(value: str) -> str:
-    """Return a cell as text that stays text: also when what makes it a formula stands behind white space."""
+Cell = str | int | float
+
+
+def cell(value: Cell) -> str:
+    """Return a cell as text that stays text: also when what makes it a formula stands behind white space.
+
+    A number is our own, and stays a number: ``-12`` executes nothing.
+    """
+    if not isinstance(value, str):
+        return str(value)
     return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) or value.startswith(_FORMULA) else value
 
 
-def write(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def write(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """Return a CSV file as text (RFC 4180), every cell made safe."""
     made = io.StringIO()
     writer = csv.writer(made, lineterminator="\r\n")

@@ -133,6 +133,14 @@ ROUTES: tuple[Route, ...] = (
     _page("GET", "/console/secrets", "admin", "secrets.show", "secrets.listing"),
     _page("POST", "/console/secrets", "admin", "secrets.add", "secrets.add", "secrets.listing"),
     _page("POST", "/console/secrets/retire", "admin", "secrets.retire", "secrets.retire"),
+    # -- the figures
+    _operation("GET", "/v1/figures", "viewer", "figures.show"),
+    _operation("GET", "/v1/figures/export", "viewer", "figures.export"),
+    _operation("GET", "/v1/figures/state", "viewer", "figures.state"),
+    _operation("POST", "/v1/figures/rebuild", "admin", "figures.rebuild"),
+    _page("GET", "/console/figures", "viewer", "figures.show", "figures.show", "figures.state"),
+    _page("GET", "/console/figures/export", "viewer", "figures.export", "figures.export"),
+    _page("POST", "/console/figures/rebuild", "admin", "figures.rebuild", "figures.rebuild"),
     # -- the audit
     _operation("GET", "/v1/audit", "lead", "audit.entries"),
     _operation("GET", "/v1/audit/export", "lead", "audit.export"),

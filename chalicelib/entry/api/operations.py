@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from chalicelib.effects.letters import Letters
     from chalicelib.entry.decode import Epochs
     from chalicelib.entry.desk import Desk
+    from chalicelib.insight.rollup import Rollup
     from chalicelib.links import Links
     from chalicelib.settings import Settings
     from chalicelib.store.access import Access
     from chalicelib.store.documents import DocumentStore
+    from chalicelib.store.figures import FigureStore
     from chalicelib.store.table import Table
     from chalicelib.vault import Vault
 
@@ -86,6 +88,14 @@ class Partners(Protocol):
     @property
     def sample_letters(self) -> "Letters":
         """Writes mails whose links lead nowhere."""
+
+    @property
+    def figures(self) -> "FigureStore":
+        """The log of the figures, and the cube."""
+
+    @property
+    def rollup(self) -> "Rollup":
+        """Adds up the figures."""
 
 
 class Actor(msgspec.Struct, frozen=True):
