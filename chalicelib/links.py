@@ -2,6 +2,9 @@
 
 A token is ``<key id>.<payload>.<mac>``: the payload names purpose, journey and subject, the MAC is HMAC-SHA256 cut to
 160 bits. Two keys may live at once; links are signed with the first and read with any, so rotation breaks none.
+
+A page that such a link opens carries a *view*: a signed note of which link was shown, and when. Only a press on a page
+that was really shown can bring it back.
 """
 
 import hmac
@@ -11,10 +14,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
-Purpose = Literal["answer", "proposal", "opt_out", "work", "sign_in"]
+Purpose = Literal["answer", "proposal", "opt_out", "work", "decoy", "sign_in"]
+_PATHS: dict[Purpose, str] = {
+    "answer": "a",
+    "proposal": "p",
+    "opt_out": "o",
+    "work": "w",
+    "decoy": "d",
+    "sign_in": "console/sign-in",
+}
 _MAC_BYTES = 20
 _LONGEST = 400
 
@@ -35,6 +47,13 @@ class Link(msgspec.Struct, frozen=True):
     expires: datetime | None = None
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """When a page was shown, and the name of that one view of it."""
+
+    at: datetime
+    name: str
+
+
 class Links:
     """Makes and reads tokens. ``keys`` maps key ids to secrets, the signing key first."""
 
@@ -42,18 +61,19 @@ class Links:
         """Keep the keys and the address under which customers reach the pages."""
         self._keys = dict(keys)
         self._base_url = base_url.rstrip("/")
+        #: The origin of our pages, as browsers write it: no path, and no port that is the scheme's own.
+        self.origin = _origin(base_url)
 
     def url(self, link: Link, **query: str) -> str:
         """Return the whole address of a page."""
-        path = {"answer": "a", "proposal": "p", "opt_out": "o", "work": "w", "sign_in": "console/sign-in"}[link.purpose]
+        path = _PATHS[link.purpose]
         tail = "&".join(f"{name}={value}" for name, value in query.items())
         return f"{self._base_url}/{path}/{self.token(link)}{'?' if tail else ''}{tail}"
 
     def token(self, link: Link) -> str:
         """Return the token of a link, signed with the newest key."""
         key_id = next(iter(self._keys))
-        expires = str(int(link.expires.timestamp())) if link.expires else ""
-        payload = _encode(f"{link.purpose}|{link.journey_id}|{link.subject}|{expires}".encode())
+        payload = _payload(link)
         return f"{key_id}.{payload}.{self._mac(key_id, payload)}"
 
     def read(self, token: str, purpose: Purpose, now: datetime) -> Link:
@@ -79,9 +99,40 @@ class Links:
             raise BadLink
         return urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
 
+    # -- a view of a page --------------------------------------------------------------------------------
+
+    def view(self, link: Link, at: datetime, name: str) -> str:
+        """Return the signed note that the page of that link was shown then; ``name`` makes it the only one."""
+        return self.seal(f"view|{_payload(link)}", f"{int(at.timestamp() * 1000)}|{name}")
+
+    def shown(self, link: Link, view: str) -> Shown | None:
+        """Return what such a note says, or None unless it is ours and of a page of that very link."""
+        try:
+            at, _, name = self.unseal(f"view|{_payload(link)}", view).partition("|")
+        except BadLink:
+            return None
+        return Shown(datetime.fromtimestamp(int(at) / 1000, UTC), name)
+
+    def blind(self, text: str) -> str:
+        """Return 64 bits of a keyed hash: the same for the same text, and no way back to it without the key."""
+        key = next(iter(self._keys.values()))
+        return hmac.new(key, f"client|{text}".encode(), sha256).hexdigest()[:16]
+
     def _mac(self, key_id: str, payload: str) -> str:
         signed = hmac.new(self._keys[key_id], f"{key_id}.{payload}".encode(), sha256).digest()
         return _encode(signed[:_MAC_BYTES])
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    port = f":{parts.port}" if parts.port not in {None, usual} else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _payload(link: Link) -> str:
+    expires = str(int(link.expires.timestamp())) if link.expires else ""
+    return _encode(f"{link.purpose}|{link.journey_id}|{link.subject}|{expires}".encode())
 
 
 def _encode(raw: bytes) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chalicelib.store.access import Access
     from chalicelib.store.audit import Audit
     from chalicelib.store.cases import CaseEpochs
+    from chalicelib.store.decoys import Decoys
     from chalicelib.store.documents import DocumentStore
     from chalicelib.store.erasure import ErasureStore
     from chalicelib.store.figures import FigureStore
@@ -164,6 +165,13 @@ class Wiring:
         return MailArchive(self._client("s3"), self.settings.mail_bucket, self._boundary)
 
     @cached_property
+    def decoys(self) -> "Decoys":
+        """Evidence of links that no person can see."""
+        from chalicelib.store.decoys import Decoys
+
+        return Decoys(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
     def pipeline(self) -> "Pipeline":
         """Decides and commits."""
         from chalicelib.pipeline import Pipeline
@@ -215,7 +223,7 @@ class Wiring:
         """The customer's pages."""
         from chalicelib.entry.pages import Pages
 
-        return Pages(self.desk, self.links, self.clock)
+        return Pages(self.desk, self.links, self.decoys, self.clock)
 
     @cached_property
     def work(self) -> "Work":

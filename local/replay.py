@@ -33,10 +33,10 @@ from local import inputs, observe
 from local.aws.ses import SentMail
 from local.inputs import ActRow, AnswerRow, Inputs, Resolution
 from local.progress import Progress
-from local.stack import Stack
+from local.stack import Reply, Stack
+from local.visitor import READING, view_of
 
 log = logging.getLogger(__name__)
-_VIEW = re.compile(r'name="view" value="([0-9a-f]{32})"')
 _LINK = re.compile(r"https?://\S+?(/[apow]/[A-Za-z0-9._-]+)")
 _PATHS = {"case.resolved": "/cases", "case.reopened": "/cases", "purchase.made": "/purchases"}
 #: Kinds of mail whose link leads to a page on which something is asked.
@@ -164,25 +164,29 @@ class Replay:
         row = next((one for one in rows if one.touch == known), None)
         if row is not None:
             rows.remove(row)
-            self._later(at + row.after, lambda: self._answer(journey_id, touch_id, row, raw))
+            pressed = at + max(row.after, READING)
+            self._later(pressed - READING, lambda: self._open(journey_id, touch_id, row, raw, pressed))
 
-    def _answer(self, journey_id: str, touch_id: str, row: AnswerRow, raw: bytes) -> None:
-        """Open the link of the mail, choose, write, press Send."""
+    def _open(self, journey_id: str, touch_id: str, row: AnswerRow, raw: bytes, until: datetime) -> None:
+        """Open the link of the mail; the button is pressed when the file says that they answered."""
         path = _link(raw)
-        page = self.stack.request("GET", path).body.decode()
-        found = _VIEW.search(page)
-        if found is None:
+        page = self.stack.request("GET", f"{path}?r={row.score or row.word}")
+        if not view_of(page):
             text = f"{journey_id}: {touch_id}: no form behind the link of the mail"
             raise Broken(text)
+        self._later(until, lambda: self._press(journey_id, touch_id, row, path, page))
+
+    def _press(self, journey_id: str, touch_id: str, row: AnswerRow, path: str, page: Reply) -> None:
+        """Choose, write, press Send."""
         with observe.uncounted(self.stack):
-            fields = {"view": found[1], **self._form(journey_id, touch_id, row)}
+            fields = {"view": view_of(page), **self._form(journey_id, touch_id, row, page)}
         reply = self.stack.submit(path, urlencode(fields))
         if reply.status >= _FIRST_REFUSAL:
             text = f"{journey_id}: {touch_id}: {reply.status} for {fields}: {unescape(reply.body.decode())[:2000]}"
             raise Broken(text)
         self.answers += 1
 
-    def _form(self, journey_id: str, touch_id: str, row: AnswerRow) -> dict[str, str]:
+    def _form(self, journey_id: str, touch_id: str, row: AnswerRow, page: Reply) -> dict[str, str]:
         wiring = self.stack.wiring
         journey = wiring.table.journey(journey_id).value
         touch = journey.touch(touch_id)
@@ -191,7 +195,12 @@ class Replay:
         cadence = wiring.documents.for_journey(journey, self.stack.clock.now).cadence
         step = cadence.step(touch.step) if touch else None
         asked = step.ask if step else cadence.survey.questions
-        return {asked[0].measure: row.score, "words": row.words}
+        measure = asked[0].measure
+        if b'name="wrong"' in page.body:
+            # The page came too late to rate; who came by a bad rating finds the tick set that is left for it.
+            wrong = re.search(rb'name="wrong" value="yes" checked', page.body) is not None
+            return {"words": row.words} | ({"wrong": "yes"} if wrong else {})
+        return {measure: row.score, "words": row.words}
 
     # -- what came of it ---------------------------------------------------------------------------------
 

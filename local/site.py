@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from threading import RLock
 from typing import Any
@@ -20,9 +20,11 @@ from local import clockwork, desk, pages
 from local.clockwork import BadMove
 from local.stack import Reply, Stack
 from local.views import Mail, Views, journey_details, journey_summary
-from local.visitor import BadCase, resolve_a_case
+from local.visitor import READING, BadCase, resolve_a_case
 
 _ROOT = "/_local"
+#: Where the pages of customers begin.
+_PRESSED = ("/a/", "/p/", "/o/")
 _HTML = "text/html; charset=utf-8"
 _MOST_FIELDS = 20
 log = logging.getLogger(__name__)
@@ -74,9 +76,10 @@ def _last_of(text: str) -> dict[str, str]:
 class Site:
     """Answers requests, one at a time, whichever thread they come from."""
 
-    def __init__(self, stack: Stack) -> None:
-        """Serve this stack."""
+    def __init__(self, stack: Stack, reading: timedelta = READING) -> None:
+        """Serve this stack. Its clock stands still, so ``reading`` is what a visitor takes to press a button."""
         self._stack = stack
+        self._reading = reading
         self._lock = RLock()
         self._views = Views(stack)
         self._pages = pages.Pages(self._views)
@@ -102,6 +105,8 @@ class Site:
     def _product(self, request: Request) -> Reply:
         """Pass it on to the product, and let the queues do what it left for them."""
         try:
+            if request.method == "POST" and request.path[:3] in _PRESSED:
+                self._stack.run_until(self._stack.clock.now + self._reading)
             return self._stack.request(request.method, request.target, dict(request.headers), request.body)
         except LocalGatewayException as refused:
             return Reply(refused.CODE, {"content-type": "application/json", **refused.headers}, refused.body or b"")

@@ -1,9 +1,16 @@
-"""A visitor's own case: what the form of the local start page sends in, signed as a helpdesk would."""
+"""What visitors do: their own case, signed as a helpdesk would, and pressing a button as a person does."""
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
-from local.stack import Stack
+from local.stack import Reply, Stack
+
+#: How long a person takes from seeing a page to pressing its button. Within a second, it passes for a machine.
+READING = timedelta(seconds=30)
+_VIEW = re.compile(r'name="view" value="([^"]+)"')
 
 SOURCE = "demo"
 _ACCEPTED = 300
@@ -32,3 +39,16 @@ def resolve_a_case(stack: Stack, form: Mapping[str, str], case_id: str) -> str:
     if reply.status >= _ACCEPTED:
         raise BadCase(str(reply.json().get("detail", reply.body.decode(errors="replace"))))
     return fields["first_name"] or fields["email"]
+
+
+def view_of(page: Reply) -> str:
+    """Return the note that a page carries and its form sends back; empty when there is none."""
+    found = _VIEW.search(page.body.decode(errors="replace"))
+    return found[1] if found else ""
+
+
+def press(stack: Stack, path: str, fields: Mapping[str, str], reading: timedelta = READING) -> Reply:
+    """Open a page, take the time that a person takes, and press its button."""
+    view = view_of(stack.request("GET", path))
+    stack.run_until(stack.clock.now + reading)
+    return stack.submit(path, urlencode({**fields, "view": view}))

@@ -9,6 +9,7 @@ from chalicelib.effects import letters
 from chalicelib.journey import clock, events
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.state import Touch
+from chalicelib.journey.trust import SUSPICIONS
 from chalicelib.store.table import Fact
 from local.views import Known
 
@@ -141,14 +142,20 @@ def _answered(event: events.AnswerGiven, known: Known, _zone: str) -> tuple[str,
         told.append(f": {letters.scores(answer)}")
     if event.call_back:
         told.append(", and asks for a call back")
-    if event.suspect:
-        told.append(f" (perhaps not a person: {event.suspect})")
+    if answer is not None and answer.suspect:
+        told.append(f" (perhaps not a person: {SUSPICIONS.get(answer.suspect, answer.suspect)})")
     return "".join(told), event.words
 
 
 def _weighed(event: events.WordsWeighed, known: Known, _zone: str) -> tuple[str, str]:
     angry = event.compound <= known.documents.cadence.weighing.mismatch.compound_max
     return f"The words beside that score sound {'angry' if angry else 'not angry'} ({event.compound:+.2f})", ""
+
+
+def _judged(event: events.AnswerJudged, known: Known, _zone: str) -> tuple[str, str]:
+    by = known.documents.staff.member(event.by)
+    found = "a person gave it" if event.human else "no person gave it"
+    return f"{by.name if by else event.by} looked at a doubtful answer: {found}", ""
 
 
 def _answered_proposal(event: events.ProposalAnswered, known: Known, _zone: str) -> tuple[str, str]:
@@ -212,6 +219,7 @@ _TELL: dict[type, Callable[[Any, Known, str], tuple[str, str]]] = {
     events.FailureLogged: _logged,
     events.AnswerGiven: _answered,
     events.WordsWeighed: _weighed,
+    events.AnswerJudged: _judged,
     events.ProposalAnswered: _answered_proposal,
     events.OptedOut: _opted_out,
     events.StaffActed: _acted,

@@ -39,6 +39,8 @@ REASONS = {
     "lukewarm": "A lukewarm answer, please look",
     "mismatch": "A good score with angry words, please look",
     "suspect_negative": "A bad answer that may not be a person's, please look",
+    "suspect_words": "Words that may not be a person's, please look",
+    "words_alone": "Words without a rating, please read",
     "human_try": "Two check-ins unanswered, try once in person",
     "another_way": "Cannot be reached by mail, settle it another way",
     "mail_unknown": "Nobody knows whether this mail was sent, please check",
@@ -107,6 +109,7 @@ class Letters:
             "kind": rendering.DRAWN_AS[question.measure],
             "options": rendering.options(question, url=lambda value: self._links.url(link, r=str(value)), said=said),
             "answer_url": self._links.url(link),
+            "decoy_url": self._links.url(Link("decoy", journey.id, touch_id)),
         }
 
     def _survey(

@@ -66,6 +66,12 @@ def page(name: str, brand: Brand, context: Mapping[str, Any], status: int = 200,
     return Response(shown, status_code=status, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
 
 
+def not_beforehand() -> Response:
+    """Refuse to be fetched for later: browsers drop a page that was refused, and ask again when somebody wants it."""
+    headers: dict[str, str | list[str]] = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+    return Response("Not before somebody asks for it.\n", status_code=403, headers=headers)
+
+
 def json_reply(value: Any, status: int = 200) -> Response:
     """Reply with JSON."""
     return _json(value, status, "application/json")

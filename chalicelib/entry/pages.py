@@ -1,7 +1,7 @@
 """The customer's pages: answer, proposal, opt-out. A GET changes nothing; only a press on the button does."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_hex
@@ -12,27 +12,24 @@ from chalice import Response
 
 from chalicelib.effects import letters, rendering, words
 from chalicelib.effects.words import N_, Words
-from chalicelib.entry import http
+from chalicelib.entry import http, press
+from chalicelib.entry.answer_form import TOO_LONG, AnswerForm, rated, score, too_long, written
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
-from chalicelib.journey import clock
-from chalicelib.journey.documents import LANGUAGES, SCALES, Brand, Documents, Question, Settings
-from chalicelib.journey.events import AnswerGiven, Event, OptedOut, ProposalAnswered, Scope, Word
-from chalicelib.journey.state import Answer, Journey, Person, Recovery, Touch
-from chalicelib.links import BadLink, Link, Links, Purpose
+from chalicelib.journey import clock, machine
+from chalicelib.journey.documents import LANGUAGES, SCALES, Brand, Documents, Settings, Trust
+from chalicelib.journey.events import AnswerGiven, Event, Evidence, OptedOut, ProposalAnswered, Scope, Word
+from chalicelib.journey.state import Answer, Journey, Person, Recovery
+from chalicelib.links import BadLink, Link, Links, Purpose, Shown
 from chalicelib.pipeline import Handled, Pipeline
+from chalicelib.store.decoys import Decoys
 
-_VIEW = re.compile(r"[0-9a-f]{32}")
-_RATING = re.compile(r"[0-9]{1,2}")
-_WORDS = 8_000
-_TOO_LONG = N_(
-    "This is longer than the 8,000 characters that we can take at once. Please send the rest in a reply to our mail."
-)
 _A_PERSON_READS = N_("A person reads what you wrote, and will be in touch with you.")
 #: What a customer reads of the fields that they filled in.
 _FIELDS = {
     "words": N_("Your words"),
     "comment": N_("Your words"),
     "call_back": N_("Please call me back"),
+    "wrong": N_("Something is still wrong. Please put it right."),
     "choice": N_("Your view"),
     "scope": N_("What we may send you"),
     **dict.fromkeys(SCALES, N_("Your rating")),
@@ -55,14 +52,19 @@ class Visit(msgspec.Struct, frozen=True):
         """Return the brand that this customer knows us by."""
         return rendering.brand_of(self.journey, self.documents)
 
+    def form(self, shown_at: datetime) -> AnswerForm | None:
+        """Return what a page that was shown then asks, or None when the link asks nothing."""
+        return AnswerForm.of(self.journey, self.person, self.documents, self.link.subject, shown_at, self.said)
+
 
 class Pages:
     """Shows the customer's pages and hands in what they press."""
 
-    def __init__(self, desk: Desk, links: Links, now: Callable[[], datetime]) -> None:
+    def __init__(self, desk: Desk, links: Links, decoys: Decoys, now: Callable[[], datetime]) -> None:
         """Keep its partners."""
         self._desk = desk
         self._links = links
+        self._decoys = decoys
         self._now = now
         self._brand = LastBrand(desk.pipeline)
 
@@ -72,64 +74,102 @@ class Pages:
         """Show the questions of a survey or check-in, with the rating of the link marked."""
 
         def show(visit: Visit) -> Response | None:
-            asked = _asked(visit)
-            marked: dict[str, str] = {asked[0].measure: http.query(request, "r")} if asked else {}
-            return self._answer_page(visit, asked, marked, token_hex(16)) if asked else None
+            form = visit.form(self._now())
+            if form is None:
+                return None
+            marked: dict[str, str] = {form.asked[0].measure: http.query(request, "r")}
+            return self._answer_page(visit, form, marked, self._fresh(visit.link))
 
-        return self._open(request, {}, token, "answer", show)
+        return self._show(request, token, "answer", show)
 
     def give_answer(self, request: Any, token: str) -> Response:
         """Take an answer: a person pressed the button."""
         fields = _fields(request)
-        view = _view(fields, token)
 
         def take(visit: Visit) -> Response | None:
-            asked = _asked(visit)
-            if asked is None:
+            shown = self._pressed(request, visit.link, fields, visit.documents.settings.trust)
+            form = visit.form(shown.at if shown else self._now())
+            if form is None:
                 return None
             if _only_switches(fields):
-                return self._answer_page(visit, asked, fields, view)
-            missing = [question for question in asked if question.required and _score(question.measure, fields) is None]
-            if missing or _too_long(fields, "words"):
-                return self._answer_page(visit, asked, fields, view, missing=missing)
-            event = self._answer(visit.link, fields, view, [question.measure for question in asked])
+                return self._answer_page(visit, form, fields, self._same(visit.link, fields, shown))
+            event = self._answer(request, visit.link, fields, shown, form) if shown else None
+            if event is None:
+                return self._answer_page(visit, form, fields, self._fresh(visit.link), again=True)
+            faults = form.faults(fields)
+            if faults:
+                return self._answer_page(visit, form, fields, fields["view"], faults=faults)
             return self._hand_in(event, fields, visit.said, lambda handled: _thanks(handled, event.answer_id, visit))
 
-        def keep(link: Link) -> Event | None:
+        def keep(link: Link, shown: Shown | None) -> Event | None:
             """Nobody can say now what was asked: what stands on a scale is kept, and weighed by the worker."""
-            event = self._answer(link, fields, view, SCALES)
-            return event if event.scores and not _too_long(fields, "words") else None
+            event = self._answer(request, link, fields, shown, None) if shown else None
+            return event if event and event.scores and not too_long(fields, "words") else None
 
         return self._open(request, fields, token, "answer", take, keep)
 
-    def _answer(self, link: Link, fields: dict[str, str], view: str, measures: Iterable[str]) -> AnswerGiven:
+    def _answer(
+        self, request: Any, link: Link, fields: dict[str, str], shown: Shown, form: AnswerForm | None
+    ) -> AnswerGiven:
+        """Return the fact that somebody answered, with what was seen of it. The same on the same view is the same."""
         call_back = fields.get("call_back") == "yes"
-        rated = (f"{measure}={_score(measure, fields)}" for measure in SCALES)
-        name = _identity(view, *rated, _written(fields, "words"), str(call_back))
+        wrong = fields.get("wrong") == "yes"
+        ratings = (f"{measure}={score(measure, fields)}" for measure in SCALES)
+        name = _identity(shown.name, *ratings, written(fields, "words"), str(call_back), *(["wrong"] if wrong else []))
         return AnswerGiven(
             event_id=f"answer/{name}",
             occurred_at=self._now(),
             journey_id=link.journey_id,
             answer_id=name,
             touch_id=link.subject,
-            scores={measure: score for measure in measures if (score := _score(measure, fields)) is not None},
-            words=_written(fields, "words"),
+            scores=form.scores(fields) if form else rated(SCALES, fields),
+            words=written(fields, "words"),
             call_back=call_back,
+            evidence=self._evidence(request, link, shown),
         )
+
+    def _evidence(self, request: Any, link: Link, shown: Shown) -> Evidence:
+        """Return what was seen of a press. Of decoys nothing is known while the table cannot be read."""
+        who = press.client(request, self._links)
+        seen = Evidence(shown_at=shown.at, client=who)
+        try:
+            anybody = self._decoys.last_opened(link.journey_id, link.subject)
+            mine = self._decoys.last_opened(link.journey_id, link.subject, who) if anybody and who else None
+        except OUTSIDE:
+            return seen
+        return msgspec.structs.replace(seen, decoy_at=anybody, decoy_same_at=mine)
 
     def _answer_page(
         self,
         visit: Visit,
-        asked: tuple[Question, ...],
+        form: AnswerForm,
         fields: dict[str, str],
         view: str,
-        missing: Sequence[Question] = (),
+        *,
+        faults: Mapping[str, str] | None = None,
+        again: bool = False,
     ) -> Response:
-        context = _answering(visit, asked, fields, missing)
+        context = form.context(fields, faults or {})
         opt_out = self._links.token(Link("opt_out", visit.journey.id, visit.link.subject))
-        context |= {"view": view, "opt_out_url": f"../o/{opt_out}"}
-        status = 422 if context["errors"] else 200
+        decoy = self._links.token(Link("decoy", visit.journey.id, visit.link.subject))
+        context |= {"view": view, "opt_out_url": f"../o/{opt_out}", "decoy_url": f"../d/{decoy}", "again": again}
+        status = 422 if faults or again else 200
         return http.page("answer", visit.brand, context, status, visit.said)
+
+    # -- the decoy ---------------------------------------------------------------------------------------
+
+    def decoy(self, request: Any, token: str) -> Response:
+        """Show a harmless page to what opens a link that no person can see; leave a note of it that expires."""
+        if press.is_prefetch(request):
+            return http.not_beforehand()
+        said = _speaks(request)
+        try:
+            link = self._links.read(token, "decoy", self._now())
+        except BadLink:
+            return self._bad_link(said)
+        with suppress(*OUTSIDE):  # it is evidence and no more
+            self._decoys.opened(link.journey_id, link.subject, press.client(request, self._links), self._now())
+        return http.page("decoy", self._brand(self._now()), {}, said=said)
 
     # -- the proposal ------------------------------------------------------------------------------------
 
@@ -138,39 +178,41 @@ class Pages:
 
         def show(visit: Visit) -> Response | None:
             found = _proposed(visit)
-            return _proposal_page(visit, found, {"choice": http.query(request, "r")}, token_hex(16)) if found else None
+            marked = {"choice": http.query(request, "r")}
+            return _proposal_page(visit, found, marked, self._fresh(visit.link)) if found else None
 
-        return self._open(request, {}, token, "proposal", show)
+        return self._show(request, token, "proposal", show)
 
     def answer_proposal(self, request: Any, token: str) -> Response:
         """Take the customer's word on a proposal."""
         fields = _fields(request)
-        view = _view(fields, token)
         word = fields.get("choice", "")
 
         def take(visit: Visit) -> Response | None:
             found = _proposed(visit)
             if found is None:
                 return None
-            if _only_switches(fields):
-                return _proposal_page(visit, found, fields, view)
+            shown = self._pressed(request, visit.link, fields, visit.documents.settings.trust)
+            if shown is None or _only_switches(fields):
+                view = self._same(visit.link, fields, shown)
+                return _proposal_page(visit, found, fields, view, again=not _only_switches(fields))
             if word not in get_args(Word):
                 error = visit.said.text("Please choose one of the four.")
-                return _proposal_page(visit, found, fields, view, error=error)
-            if _too_long(fields, "comment"):
-                return _proposal_page(visit, found, fields, view)
-            event = self._word(visit.link, fields, view)
+                return _proposal_page(visit, found, fields, fields["view"], error=error)
+            if too_long(fields, "comment"):
+                return _proposal_page(visit, found, fields, fields["view"])
+            event = self._word(visit.link, fields, shown)
             return self._hand_in(event, fields, visit.said, lambda handled: _proposal_thanks(handled, event, visit))
 
-        def keep(link: Link) -> Event | None:
-            sound = word in get_args(Word) and not _too_long(fields, "comment")
-            return self._word(link, fields, view) if sound else None
+        def keep(link: Link, shown: Shown | None) -> Event | None:
+            sound = shown and word in get_args(Word) and not too_long(fields, "comment")
+            return self._word(link, fields, shown) if shown and sound else None
 
         return self._open(request, fields, token, "proposal", take, keep)
 
-    def _word(self, link: Link, fields: dict[str, str], view: str) -> ProposalAnswered:
+    def _word(self, link: Link, fields: dict[str, str], shown: Shown) -> ProposalAnswered:
         recovery, _, number = link.subject.partition(".")
-        name = _identity(view, fields["choice"], _written(fields, "comment"))
+        name = _identity(shown.name, fields["choice"], written(fields, "comment"))
         return ProposalAnswered(
             event_id=f"answer/{name}",
             occurred_at=self._now(),
@@ -179,39 +221,64 @@ class Pages:
             recovery=int(recovery),
             proposal=int(number),
             word=fields["choice"],  # type: ignore[arg-type]  # the caller has looked
-            words=_written(fields, "comment"),
+            words=written(fields, "comment"),
         )
 
     # -- opting out --------------------------------------------------------------------------------------
 
     def show_opt_out(self, request: Any, token: str) -> Response:
         """Show the choices of opting out; opening the page opts nobody out."""
-        return self._open(request, {}, token, "opt_out", lambda visit: _opt_out_page(visit, "asks", token_hex(16)))
+        return self._show(
+            request, token, "opt_out", lambda visit: _opt_out_page(visit, "asks", self._fresh(visit.link))
+        )
 
     def opt_out(self, request: Any, token: str) -> Response:
-        """Opt out: by the button of a mail program (RFC 8058, no page, no cookie) or by ours."""
+        """Opt out: by the button of a mail program (RFC 8058, no page, no cookie) or by ours.
+
+        A mail program saw no page of ours, so its form has none of our fields; one that has was on our page.
+        """
         fields = _fields(request)
+        ours = "scope" in fields or "view" in fields
         scope: Scope = fields["scope"] if fields.get("scope") in get_args(Scope) else "asks"  # type: ignore[assignment]
 
-        def event(link: Link) -> OptedOut:
-            name = f"opted-out/{_view(fields, token)}/{scope}"
+        def event(link: Link, shown: Shown | None) -> OptedOut:
+            name = f"opted-out/{shown.name if shown else _said(fields, token)}/{scope}"
             return OptedOut(event_id=name, occurred_at=self._now(), journey_id=link.journey_id, scope=scope)
 
         def take(visit: Visit) -> Response:
-            if _only_switches(fields):
-                return _opt_out_page(visit, scope, _view(fields, token))
-            brand = visit.brand
+            shown = self._pressed(request, visit.link, fields, visit.documents.settings.trust)
+            if _only_switches(fields) or (ours and shown is None):
+                view = self._same(visit.link, fields, shown)
+                return _opt_out_page(visit, scope, view, again=not _only_switches(fields))
 
             def done(handled: Handled) -> Response:
                 message = _done(_held(handled.person or visit.person, scope), visit)
-                context = {"done": True, "done_message": message, "scope_options": [], "view": ""}
-                return http.page("opt_out", brand, context, said=visit.said)
+                context = {"done": True, "done_message": message, "scope_options": [], "view": "", "again": False}
+                return http.page("opt_out", visit.brand, context, said=visit.said)
 
-            return self._hand_in(event(visit.link), fields, visit.said, done)
+            return self._hand_in(event(visit.link, shown), fields, visit.said, done)
 
-        return self._open(request, fields, token, "opt_out", take, event)
+        def keep(link: Link, shown: Shown | None) -> Event | None:
+            return event(link, shown) if shown or not ours else None
+
+        return self._open(request, fields, token, "opt_out", take, keep)
 
     # -- what they share ---------------------------------------------------------------------------------
+
+    def _fresh(self, link: Link) -> str:
+        """Return the note of a view that begins now."""
+        return self._links.view(link, self._now(), token_hex(16))
+
+    def _same(self, link: Link, fields: dict[str, str], shown: Shown | None) -> str:
+        """Return the note of the view that a form came from, or of a new one where that is worth nothing."""
+        return fields["view"] if shown else self._fresh(link)
+
+    def _pressed(self, request: Any, link: Link, fields: dict[str, str], rules: Trust) -> Shown | None:
+        return press.pressed(request, self._links, link, fields.get("view", ""), self._now(), rules)
+
+    def _show(self, request: Any, token: str, purpose: Purpose, show: Callable[[Visit], Response | None]) -> Response:
+        """Show a page to somebody who wants it now."""
+        return http.not_beforehand() if press.is_prefetch(request) else self._open(request, {}, token, purpose, show)
 
     def _open(
         self,
@@ -220,7 +287,7 @@ class Pages:
         token: str,
         purpose: Purpose,
         show: Callable[[Visit], Response | None],
-        keep: Callable[[Link], Event | None] = lambda _: None,
+        keep: Callable[[Link, Shown | None], Event | None] = lambda _, __: None,
     ) -> Response:
         """Go on with what a link is about; while the table cannot be read, keep what the form says, else give it back.
 
@@ -228,7 +295,7 @@ class Pages:
         which language they read, is not looked up.
         """
         chosen = _chosen(fields)
-        said = words.words(chosen or words.accepted(str(request.headers.get("accept-language", ""))))
+        said = words.words(chosen) if chosen else _speaks(request)
         try:
             link = self._links.read(token, purpose, self._now())
         except BadLink:
@@ -236,8 +303,11 @@ class Pages:
         try:
             visit = visited(link, self._desk.pipeline, self._now(), chosen)
         except OUTSIDE:
-            event = None if _only_switches(fields) else keep(link)
-            return self._sorry(fields, said) if event is None else self._keep(event, fields, said)
+            pressed = self._pressed(request, link, fields, Trust())
+            event = None if _only_switches(fields) else keep(link, pressed)
+            if event is None:
+                return self._sorry(fields | {"view": self._same(link, fields, pressed)}, said)
+            return self._keep(event, fields, said)
         shown = show(visit) if visit else None
         return self._bad_link(said) if shown is None else shown
 
@@ -318,11 +388,13 @@ def _chosen(fields: dict[str, str]) -> str:
     return next((fields[name] for name in ("language", "lang") if fields.get(name) in LANGUAGES), "")
 
 
-def _view(fields: dict[str, str], token: str) -> str:
-    """Return the name of this view of the page: pressing twice is pressing once."""
-    given = fields.get("view", "")
-    if _VIEW.fullmatch(given):
-        return given
+def _speaks(request: Any) -> Words:
+    """Return the words of the language that a browser asks for."""
+    return words.words(words.accepted(str(request.headers.get("accept-language", ""))))
+
+
+def _said(fields: dict[str, str], token: str) -> str:
+    """Name a form without a page by its words: sent twice it is sent once."""
     said = "\x1f".join((token, *(f"{name}={value}" for name, value in sorted(fields.items()))))
     return sha256(said.encode()).hexdigest()[:32]
 
@@ -332,115 +404,11 @@ def _identity(view: str, *said: str) -> str:
     return sha256("\x1f".join((view, *said)).encode()).hexdigest()[:32]
 
 
-def _written(fields: dict[str, str], name: str) -> str:
-    """Return what somebody wrote in a field; browsers count a line break as one character and send it as two."""
-    return fields.get(name, "").replace("\r\n", "\n").strip()
-
-
-def _too_long(fields: dict[str, str], name: str) -> bool:
-    return len(_written(fields, name)) > _WORDS
-
-
 def _held(person: Person, scope: Scope) -> Scope:
     """Return what holds after opting out: asking for less does not undo what was asked for before."""
     if person.no_mail_since is not None:
         return "everything"
     return "asks" if person.no_asks_since is not None else scope
-
-
-def _asked(visit: Visit) -> tuple[Question, ...] | None:
-    """Return the questions behind a link, by the cadence that the journey pinned."""
-    touch = visit.journey.touch(visit.link.subject)
-    if touch is None:
-        return None
-    if touch.kind == "survey":
-        return visit.documents.cadence.survey.questions
-    step = visit.documents.cadence.step(touch.step)
-    return step.ask if step else None
-
-
-def _score(measure: str, fields: dict[str, str]) -> int | None:
-    """Return a rating that is on its scale, or None."""
-    low, high = SCALES[measure]
-    given = fields.get(measure, "")
-    return int(given) if _RATING.fullmatch(given) and low <= int(given) <= high else None
-
-
-def _answering(
-    visit: Visit, asked: tuple[Question, ...], fields: dict[str, str], missing: Sequence[Question]
-) -> dict[str, Any]:
-    """Return what the answer page shows: the questions with what was chosen or written so far."""
-    touch = visit.journey.touch(visit.link.subject)
-    said = visit.said
-    errors: dict[str, str] = {
-        question.measure: said.text("Please choose: %(question)s", question=said.said(question.text))
-        for question in missing
-    }
-    if _too_long(fields, "words"):
-        errors["words"] = said.text(_TOO_LONG)
-    questions = [
-        {
-            "name": q.measure,
-            "text": said.said(q.text),
-            "kind": rendering.DRAWN_AS[q.measure],
-            "options": rendering.options(q, fields.get(q.measure, ""), said=said),
-            "value": "",
-            "required": q.required,
-            "hint": None,
-            "error": errors.get(q.measure),
-        }
-        for q in asked
-    ]
-    questions.append(_open_question(fields, errors.get("words"), said))
-    if touch is not None and touch.kind == "survey":
-        questions.append(_call_back(fields, said))
-    return {
-        "first_name": rendering.first_name(visit.person),
-        "case": rendering.case(visit.journey),
-        "intro": _intro(visit, touch),
-        "questions": questions,
-        "errors": list(errors.values()),
-        "already": any(answer.touch_id == visit.link.subject for answer in visit.journey.answers),
-        "closed": False,
-        "action": "",
-        "submit_label": said.text("Send"),
-    }
-
-
-def _intro(visit: Visit, touch: Touch | None) -> str:
-    step = visit.documents.cadence.step(touch.step) if touch else None
-    if step is not None:
-        return visit.said.said(step.opening)
-    return visit.said.text("It takes under a minute. Nothing is recorded until you press Send.")
-
-
-def _open_question(fields: dict[str, str], error: str | None, said: Words) -> dict[str, Any]:
-    return {
-        "name": "words",
-        "text": said.text("What would you like to tell us?"),
-        "kind": "text",
-        "options": [],
-        "value": fields.get("words", ""),
-        "required": False,
-        "hint": said.text(
-            "If something went wrong: what happened, and what did it cost you? You can leave this empty."
-        ),
-        "error": error,
-    }
-
-
-def _call_back(fields: dict[str, str], said: Words) -> dict[str, Any]:
-    ticked = fields.get("call_back", "")
-    return {
-        "name": "call_back",
-        "text": said.text("Please call me back"),
-        "kind": "checkbox",
-        "options": [],
-        "value": ticked,
-        "required": False,
-        "hint": None,
-        "error": None,
-    }
 
 
 def _thanks(handled: Handled, answer_id: str, visit: Visit) -> Response:
@@ -456,6 +424,8 @@ def _thanks(handled: Handled, answer_id: str, visit: Visit) -> Response:
     }
     if journey is not None and answer is not None and answer.negative and handled.person is not None:
         context |= _who_and_when(journey, answer, handled.person, documents, visit.said)
+    elif answer is not None and (answer.call_back or not answer.scores):
+        context["message"] = visit.said.text(_A_PERSON_READS)
     return http.page("thanks", visit.brand, context, said=visit.said)
 
 
@@ -464,7 +434,10 @@ def _who_and_when(
 ) -> dict[str, Any]:
     recovery = next((one for one in journey.recoveries if one.number == answer.recovery), None)
     if recovery is None:
-        return {"negative": True}
+        # A person looks at it first, by then.
+        look = documents.settings.calendar.add(answer.at, clock.span(machine.LOOK_WITHIN))
+        by = said.hour(look, rendering.customer_zone(person, documents)) if answer.waits else None
+        return {"negative": True, "next_contact_by": by}
     owner = letters.owner_of(recovery, documents)
     by = letters.next_contact(recovery, person, documents, said)
     return {"negative": True, "owner": rendering.staff(owner, said), "next_contact_by": by}
@@ -485,10 +458,12 @@ def _proposal_page(
     fields: dict[str, str],
     view: str,
     error: str | None = None,
+    *,
+    again: bool = False,
 ) -> Response:
     recovery, number = proposed
     said = visit.said
-    comment_error = said.text(_TOO_LONG) if _too_long(fields, "comment") else None
+    comment_error = said.text(TOO_LONG) if too_long(fields, "comment") else None
     errors = [text for text in (error, comment_error) if text]
     proposal = recovery.proposals[number - 1]
     zone = rendering.customer_zone(visit.person, visit.documents)
@@ -510,8 +485,9 @@ def _proposal_page(
         "comment_error": comment_error,
         "view": view,
         "closed_message": _closed_message(recovery, number, said),
+        "again": again,
     }
-    return http.page("proposal", visit.brand, context, 422 if errors else 200, said)
+    return http.page("proposal", visit.brand, context, 422 if errors or again else 200, said)
 
 
 def _closed_message(recovery: Recovery, number: int, said: Words) -> str | None:
@@ -550,13 +526,13 @@ def _proposal_thanks(handled: Handled, event: ProposalAnswered, visit: Visit) ->
     return http.page("thanks", visit.brand, context, said=visit.said)
 
 
-def _opt_out_page(visit: Visit, chosen: Scope, view: str) -> Response:
+def _opt_out_page(visit: Visit, chosen: Scope, view: str, *, again: bool = False) -> Response:
     scopes = [
         {"value": value, "label": label, "hint": hint, "selected": value == chosen}
         for value, (label, hint) in _scopes(visit.said, visit.documents.settings).items()
     ]
-    context = {"scope_options": scopes, "view": view, "done": False, "done_message": ""}
-    return http.page("opt_out", visit.brand, context, said=visit.said)
+    context = {"scope_options": scopes, "view": view, "done": False, "done_message": "", "again": again}
+    return http.page("opt_out", visit.brand, context, 422 if again else 200, visit.said)
 
 
 def _scopes(said: Words, settings: Settings) -> dict[Scope, tuple[str, str]]:

@@ -69,6 +69,7 @@ ROUTES: tuple[Route, ...] = (
     _way_in("POST", "/p/{token}", "link", "pages.answer_proposal"),
     _way_in("GET", "/o/{token}", "link", "pages.show_opt_out"),
     _way_in("POST", "/o/{token}", "link", "pages.opt_out"),
+    _way_in("GET", "/d/{token}", "link", "pages.decoy"),
     # -- staff, by the link of a notice
     _way_in("GET", "/w/{token}", "link", "work.show"),
     _way_in("POST", "/w/{token}", "link", "work.act"),

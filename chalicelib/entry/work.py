@@ -20,12 +20,14 @@ from chalicelib.journey import clock, playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.documents import Act, StaffMember
 from chalicelib.journey.errors import ActRefused
-from chalicelib.journey.events import AlarmRang, StaffActed, WordsWeighed
-from chalicelib.journey.state import Journey, Recovery
+from chalicelib.journey.events import AlarmRang, AnswerJudged, StaffActed, WordsWeighed
+from chalicelib.journey.state import Answer, Journey, Recovery
+from chalicelib.journey.trust import SUSPICIONS
 from chalicelib.links import BadLink, Links
 from chalicelib.store.mails import MailArchive
 from chalicelib.store.table import Fact
 
+_JUDGE = "judge"
 _SAYS = {
     "take": "You are the owner.",
     "apologise": "Your apology is on its way, or noted as spoken.",
@@ -34,6 +36,7 @@ _SAYS = {
     "thank": "Your thanks will arrive in the customer's waking hours.",
     "debrief": "The debrief is kept.",
     "close": "Closed.",
+    "judge": "Thank you: your judgement is kept, and acted on.",
 }
 _ACTED = {
     "take": "Taken",
@@ -134,8 +137,10 @@ class Work:
         except (Unavailable, *OUTSIDE):
             return http.page("sorry", self._brand(self._now()), pages.given_back(fields, words.words("en")), status=503)
 
-    def _event(self, fields: dict[str, str], journey: Journey, member: StaffMember) -> StaffActed:
+    def _event(self, fields: dict[str, str], journey: Journey, member: StaffMember) -> StaffActed | AnswerJudged:
         """Read a form as the same message that the API takes, so that one place checks it."""
+        if fields.get("act") == _JUDGE:
+            return self._judgement(fields, journey, member)
         if fields.get("act") not in get_args(Act):
             message = "There is no such act."
             raise BadInput(message)
@@ -163,6 +168,21 @@ class Work:
             raise WrongField(path[1]) from error
         assert isinstance(event, StaffActed)  # noqa: S101 - the form of that type
         return event
+
+    def _judgement(self, fields: dict[str, str], journey: Journey, member: StaffMember) -> AnswerJudged:
+        """Whoever judges first has judged: the event is named after the answer."""
+        answer_id, verdict = fields.get("answer", ""), fields.get("verdict", "")
+        if verdict not in {"person", "machine"} or answer_id not in {answer.id for answer in journey.answers}:
+            message = "Please say of one of these answers whether a person gave it."
+            raise BadInput(message)
+        return AnswerJudged(
+            event_id=f"judged/{answer_id}",
+            occurred_at=self._now(),
+            journey_id=journey.id,
+            answer_id=answer_id,
+            human=verdict == "person",
+            by=member.id,
+        )
 
     def _end_of_day(self, day: str, member: StaffMember) -> datetime:
         """A promised day is kept until the end of its working hours."""
@@ -206,6 +226,7 @@ class Work:
             "customer": _customer(visit),
             "case": rendering.case(visit.journey),
             "answers": _answers(visit.journey, zone),
+            "doubtful": _doubtful(visit.journey, zone),
             "steps": _steps(visit, recovery, zone, self._now()),
             "mails": _mails(visit.journey, zone),
             "mail": self._mail(visit.journey, mail),
@@ -294,7 +315,7 @@ def _answers(journey: Journey, zone: str) -> list[dict[str, str]]:
     said = [
         (
             answer.at,
-            f"{answer.touch_id}{' (revision)' if answer.revision else ''}",
+            f"{answer.touch_id}{_standing(answer)}",
             letters.scores(answer),
             answer.words,
         )
@@ -309,6 +330,30 @@ def _answers(journey: Journey, zone: str) -> list[dict[str, str]]:
     return [
         {"at": _short(at, zone), "what": what, "score_text": score, "words": words}
         for at, what, score, words in sorted(said, key=lambda one: one[0])
+    ]
+
+
+def _standing(answer: Answer) -> str:
+    """Return what an answer is worth, where it is not simply the customer's."""
+    if answer.waits:
+        return " (perhaps not a person)"
+    if answer.judged == "machine":
+        return " (no person, it counts for nothing)"
+    return " (revision)" if answer.revision else ""
+
+
+def _doubtful(journey: Journey, zone: str) -> list[dict[str, str]]:
+    """Return the suspect answers that wait for a person to say what they are, oldest first."""
+    return [
+        {
+            "id": answer.id,
+            "at": _short(answer.at, zone),
+            "score_text": letters.scores(answer),
+            "words": answer.words,
+            "why": SUSPICIONS.get(answer.suspect, answer.suspect),
+        }
+        for answer in journey.answers
+        if answer.waits
     ]
 
 
@@ -416,6 +461,9 @@ def describe(fact: Fact, visit: pages.Visit) -> str:
         return f"{_ACTED[event.act]} by {by.name if by else event.by or 'the owner'}"
     if isinstance(event, WordsWeighed):
         return f"A program read the customer's words: {event.compound:+.2f}, from -1 (angry) to 1 (content)"
+    if isinstance(event, AnswerJudged):
+        by = visit.documents.staff.member(event.by)
+        return f"{by.name if by else event.by}: {'a person' if event.human else 'no person'} gave a doubtful answer"
     if isinstance(event, AlarmRang):
         return "Time passed: what was due was looked at"
     reason = getattr(event, "reason", "")

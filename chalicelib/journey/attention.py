@@ -157,8 +157,10 @@ def _arrived(todo: Todo, turn: Turn) -> bool:
 
 
 def _judged(todo: Todo, turn: Turn) -> bool:
-    answer = next((one for one in turn.journey.answers if one.id == todo.about), None)
-    return answer is None or answer.counts
+    """One look is for all that came of one mail: it is over when none of that waits any more."""
+    answers = turn.journey.answers
+    answer = next((one for one in answers if one.id == todo.about), None)
+    return answer is None or not any(one.needs_look and one.touch_id == answer.touch_id for one in answers)
 
 
 def _begun(todo: Todo, turn: Turn) -> bool:

@@ -271,6 +271,22 @@ class Mandate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 250
 
 
+class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which answers look automatic, in durations. The reasons are in `journey.trust`.
+
+    ``after_delivery`` and ``after_view`` are sooner than a person can be; different ratings that come ``together``,
+    another rating by another client that comes ``another_client_within`` of the first, and an answer ``decoy_within``
+    of a decoy's opening are a machine's. ``view_lasts`` is how long a page that was shown can be sent.
+    """
+
+    after_delivery: str = "PT5S"
+    after_view: str = "PT1S"
+    together: str = "PT10S"
+    another_client_within: str = "PT1H"
+    decoy_within: str = "PT2M"
+    view_lasts: str = "P1D"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds for the whole deployment: brand, hours, budget, and the language of whom no other is known to suit."""
 
@@ -287,6 +303,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: Language = "en"
     mandate: Mandate = Mandate()
     brands: tuple[Brand, ...] = ()
+    trust: Trust = Trust()
 
     def brand_of(self, name: str, team: str) -> Brand:
         """Return the brand that a case names, else that of its team, else the deployment's."""
@@ -525,6 +542,9 @@ def _check_settings(settings: Settings) -> None:
     _duration("$.mail.settle_within", settings.mail.settle_within)
     _duration("$.pause", settings.pause)
     _duration("$.parked_at_most", settings.parked_at_most)
+    for name in ("after_delivery", "after_view", "together", "another_client_within", "decoy_within"):
+        _duration(f"$.trust.{name}", getattr(settings.trust, name))
+    _some_time("$.trust.view_lasts", settings.trust.view_lasts)
 
 
 def _check_brands(brands: tuple[Brand, ...]) -> None:

@@ -113,12 +113,25 @@ class FailureLogged(Happened, frozen=True):
     currency: str = ""
 
 
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was seen of a press; `journey.trust` judges from it whether a person pressed.
+
+    ``shown_at`` is when the page was shown, ``client`` a keyed hash of address and program, ``decoy_at`` when a decoy
+    of the same mail was last opened by anybody and ``decoy_same_at`` when by that client.
+    """
+
+    shown_at: datetime | None = None
+    client: str = ""
+    decoy_at: datetime | None = None
+    decoy_same_at: datetime | None = None
+
+
 class AnswerGiven(Happened, frozen=True):
     """What the customer pressed and wrote on an answer page, verbatim.
 
-    ``scores`` holds each measure that was answered. ``suspect`` names why it may not be a person's. An answer
-    to a journey that has been superseded is carried to its successor; ``from_journey`` then names where it was given.
-    It is ``returned`` when that successor never began.
+    ``scores`` holds each measure that was answered. ``suspect`` names why it is known not to be a person's; without it,
+    the ``evidence`` is judged. An answer to a journey that has been superseded is carried to its successor;
+    ``from_journey`` then names where it was given. It is ``returned`` when that successor never began.
     """
 
     answer_id: Id
@@ -129,6 +142,15 @@ class AnswerGiven(Happened, frozen=True):
     suspect: str = ""
     from_journey: str = ""
     returned: bool = False
+    evidence: Evidence = Evidence()
+
+
+class AnswerJudged(Happened, frozen=True):
+    """A member of staff looked at a suspect answer: it was a ``human``'s, or a machine's."""
+
+    answer_id: Id
+    human: bool
+    by: str = ""
 
 
 class WordsWeighed(Happened, frozen=True):
@@ -297,6 +319,7 @@ JourneyEvent = (
     | FailureLogged
     | AnswerGiven
     | WordsWeighed
+    | AnswerJudged
     | ProposalAnswered
     | OptedOut
     | StaffActed
@@ -341,7 +364,7 @@ _BLANK: dict[str, object] = {
     "scores": {},
     "compound": 0.0,
 }
-_PLAIN = {"act", "word", "scope", "reason", "what", "until", "permanent", "todo"}
+_PLAIN = {"act", "word", "scope", "reason", "what", "until", "permanent", "todo", "human"}
 
 
 def redacted(event: Event) -> Event:

@@ -61,7 +61,7 @@ def _recoveries(world: World) -> Iterator[str]:
         for answer in journey.answers:
             if answer.negative and answer.counts:
                 yield from _has_one_recovery(world, journey, answer, carried)
-            elif answer.negative and not _owed_ever(world, journey, "notice-suspect-"):
+            elif answer.negative and answer.waits and not _owed_ever(world, journey, "notice-suspect-"):
                 yield f"1: {journey.id}: nobody looks at the suspect negative answer {answer.id}"
 
 

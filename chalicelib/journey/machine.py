@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from chalicelib.journey import attention, budget, cadence, clock, loyalty, mismatch, playbook
+from chalicelib.journey import attention, budget, cadence, clock, loyalty, mismatch, playbook, trust
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import ALARM_KEY, Decision, ErasePerson, SetAlarm
@@ -47,6 +47,8 @@ _UNASKED = {
 _UNREACHED = {"no_address", "hard_bounce", "soft_bounce", "complaint", "opted_out", "refused", "unknown_outcome"}
 
 
+#: Within what working time a person looks at an answer that may be a machine's.
+LOOK_WITHIN = "P1BD"
 _LEADS: dict[Rule, list[tuple[Stage | None, Stage]]] = {}
 
 
@@ -261,18 +263,28 @@ def _weigh_answer(turn: Turn) -> None:
         _recover(turn, kept)  # it was carried to a journey that never began, and is kept here already
         return
     answer = _answer_of(turn, event)
-    _keep(turn, answer)
-    _mark_answered(turn, answer)
     if not answer.counts:
         _look_at_suspect(turn, answer)
-    elif answer.negative:
+    _keep(turn, answer)
+    if answer.counts:
+        _take_at_its_word(turn, answer)
+
+
+def _take_at_its_word(turn: Turn, answer: Answer) -> None:
+    _mark_answered(turn, answer)
+    if answer.negative:
         _recover(turn, answer)
     else:
         _accept(turn, answer)
 
 
+def _confirmed_before(turn: Turn, touch_id: str) -> int:
+    """Count the answers to one question that stand: the next one is that revision of the first."""
+    return sum(a.touch_id == touch_id and a.counts and not a.from_journey for a in turn.journey.answers)
+
+
 def _answer_of(turn: Turn, event: e.AnswerGiven) -> Answer:
-    earlier = [a for a in turn.journey.answers if a.touch_id == event.touch_id and a.counts and not a.from_journey]
+    suspect = trust.suspicion(event, turn.journey, turn.documents)
     answer = Answer(
         id=event.answer_id,
         touch_id=event.touch_id,
@@ -280,9 +292,10 @@ def _answer_of(turn: Turn, event: e.AnswerGiven) -> Answer:
         scores=dict(event.scores),
         words=event.words,
         call_back=event.call_back,
-        suspect=event.suspect,
-        revision=0 if event.suspect or event.from_journey else len(earlier),
+        suspect=suspect,
+        revision=0 if suspect or event.from_journey else _confirmed_before(turn, event.touch_id),
         from_journey=event.from_journey,
+        client=event.evidence.client,
     )
     return replace(answer, negative=playbook.is_negative(answer, turn.documents))
 
@@ -292,9 +305,12 @@ def _keep(turn: Turn, answer: Answer) -> None:
 
 
 def _mark_answered(turn: Turn, answer: Answer) -> None:
-    """An answer proves that its mail arrived, whatever else is known of it, and ends its reminders."""
+    """An answer proves that its mail arrived, whatever else is known of it, and ends its reminders.
+
+    Words alone do not answer what was asked: they come when a rating is given already, or too late.
+    """
     touch = turn.journey.touch(answer.touch_id)
-    if touch is None or not answer.counts or answer.from_journey:
+    if touch is None or not answer.scores or answer.from_journey:
         return
     turn.put(replace(touch, answered_at=touch.answered_at or answer.at))
     if touch.kind == "survey":
@@ -322,16 +338,14 @@ def _recover(turn: Turn, answer: Answer) -> None:
 
 
 def _accept(turn: Turn, answer: Answer) -> None:
-    """A good answer, or a lukewarm one that a person should look at."""
-    weighing = turn.documents.cadence.weighing
-    urgent = playbook.is_urgent(answer.words, turn.documents)
-    if answer.call_back or urgent or playbook.crosses(answer.scores, weighing.look):
-        reason = "call_back" if answer.call_back else "urgent_words" if urgent else "lukewarm"
+    """A good answer, or one that a person should look at: words without a rating, or a lukewarm one."""
+    reason = _why_look(turn, answer)
+    if reason:
         due = turn.documents.settings.calendar.add(turn.now, clock.span("P1BD" if reason != "lukewarm" else "P2BD"))
         turn.notify_rank(f"look-{answer.id}", "lead", reason, about=answer.id, due=due)
     elif answer.words and turn.journey.recovery is None:
         mismatch.look_at_words(turn, answer)
-    if turn.journey.stage in {Stage.WAITING, Stage.ASKED} and not answer.from_journey:
+    if turn.journey.stage in {Stage.WAITING, Stage.ASKED} and answer.scores and not answer.from_journey:
         turn.change(stage=Stage.CHECKING_IN)
         cadence.plan_track(turn, "after_content_answer", answer.at)
     if turn.journey.recovery is not None and (answer.words or answer.revision):
@@ -340,6 +354,20 @@ def _accept(turn: Turn, answer: Answer) -> None:
         turn.notify(f"recovery-{number}-again-{answer.id}", turn.owner(), "answered_again", about=answer.id)
     _reassure(turn, answer)
     _confirm(turn)
+
+
+def _why_look(turn: Turn, answer: Answer) -> str:
+    """Return why a person should look at an answer that opens no recovery, or an empty text."""
+    grounds = (
+        (answer.call_back, "call_back"),
+        (playbook.is_urgent(answer.words, turn.documents), "urgent_words"),
+        # No figure says how they feel: only a reader can.
+        (bool(answer.words) and not answer.scores, "words_alone"),
+        (playbook.crosses(answer.scores, turn.documents.cadence.weighing.look), "lukewarm"),
+        # "Not solved" where the cadence does not count it as bad.
+        (answer.scores.get("solved") == 0, "lukewarm"),
+    )
+    return next((reason for holds, reason in grounds if holds), "")
 
 
 def _reassure(turn: Turn, answer: Answer) -> None:
@@ -352,9 +380,70 @@ def _reassure(turn: Turn, answer: Answer) -> None:
 
 
 def _look_at_suspect(turn: Turn, answer: Answer) -> None:
-    if answer.negative:
-        due = turn.documents.settings.calendar.add(turn.now, clock.span("P1BD"))
-        turn.notify_rank(f"suspect-{answer.id}", "lead", "suspect_negative", about=answer.id, due=due)
+    """Put a suspect answer that is bad, or says something, before a person: once for all that came of one mail.
+
+    A machine that presses everything makes dozens of them, and one look settles what it was.
+    """
+    if not answer.needs_look:
+        return
+    same_mail = {a.id for a in turn.journey.answers if a.touch_id == answer.touch_id}
+    looked_at = [todo.reason for todo in turn.journey.todos if todo.kind == "suspect" and todo.about in same_mail]
+    if "suspect_negative" in looked_at or (looked_at and not answer.negative):
+        return
+    due = turn.documents.settings.calendar.add(turn.now, clock.span(LOOK_WITHIN))
+    reason = "suspect_negative" if answer.negative else "suspect_words"
+    turn.notify_rank(f"suspect-{answer.id}", "lead", reason, about=answer.id, due=due)
+
+
+@leads_to(Stage.CHECKING_IN, of=(Stage.WAITING, Stage.ASKED))
+@leads_to(Stage.RECOVERING)
+def _judge(turn: Turn) -> None:
+    """A person looked at a suspect answer. If a person gave it, it is taken at its word from now on."""
+    judged = _judged(turn)
+    if judged is not None and judged.counts:
+        _take_at_its_word(turn, judged)
+
+
+@leads_to(Stage.RECOVERING)
+def _judge_superseded(turn: Turn) -> None:
+    """As `_judge`, where a bad answer belongs to the journey that followed, if one can."""
+    judged = _judged(turn)
+    if judged is None or not judged.counts or not judged.negative:
+        return
+    if turn.journey.withdrawn or turn.journey.case is None:
+        _recover(turn, judged)
+        return
+    carried = e.AnswerGiven(
+        event_id=f"judged/{judged.id}",
+        occurred_at=turn.now,
+        journey_id=turn.journey.id,
+        answer_id=judged.id,
+        touch_id=judged.touch_id,
+        scores=judged.scores,
+        words=judged.words,
+        call_back=judged.call_back,
+        from_journey=judged.from_journey,
+    )
+    _carry_on(turn, carried)
+
+
+def _judged(turn: Turn) -> Answer | None:
+    """Write the judgement on its answer; None when there is none to judge, or somebody has judged it."""
+    event = turn.event
+    assert isinstance(event, e.AnswerJudged)  # noqa: S101 - the table gives no other
+    answer = next((a for a in turn.journey.answers if a.id == event.answer_id and a.waits), None)
+    if answer is None:
+        turn.ignore("nothing waits for this judgement")
+        return None
+    judged = replace(
+        answer,
+        judged="person" if event.human else "machine",
+        judged_by=event.by,
+        judged_at=turn.now,
+        revision=_confirmed_before(turn, answer.touch_id) if event.human and not answer.from_journey else 0,
+    )
+    turn.change(answers=tuple(judged if a.id == answer.id else a for a in turn.journey.answers))
+    return judged
 
 
 @leads_to(Stage.RECOVERING)
@@ -375,16 +464,23 @@ def _carry_answer(turn: Turn) -> None:
         _weigh_answer(turn)
         return
     answer = _answer_of(turn, event)
-    if event.from_journey:
-        answer = replace(answer, from_journey=event.from_journey)
-    _keep(turn, answer)
-    case = turn.journey.case
     if not answer.counts:
         _look_at_suspect(turn, answer)
-    if not answer.counts or not answer.negative or case is None:
+    _keep(turn, answer)
+    if answer.counts and answer.negative:
+        if not event.from_journey:
+            turn.notify_rank(f"carried-{answer.id}", "lead", "answered_while_reopened", about=answer.id)
+        _carry_on(turn, event)
+    elif answer.counts and _why_look(turn, answer) == "words_alone":
+        due = turn.documents.settings.calendar.add(turn.now, clock.span(LOOK_WITHIN))
+        turn.notify_rank(f"look-{answer.id}", "lead", "words_alone", about=answer.id, due=due)
+
+
+def _carry_on(turn: Turn, event: e.AnswerGiven) -> None:
+    """Give a bad answer to the journey of the next resolution; nothing follows what is no case."""
+    case = turn.journey.case
+    if case is None:
         return
-    if not event.from_journey:
-        turn.notify_rank(f"carried-{answer.id}", "lead", "answered_while_reopened", about=answer.id)
     successor = e.journey_of_case(case.source, case.case_id, case.epoch + 1)
     origin = event.from_journey or turn.journey.id
     turn.tell(replace(event, journey_id=successor, from_journey=origin, event_id=f"{event.event_id}/{case.epoch + 1}"))
@@ -815,6 +911,8 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(_FINAL_BUT_SUPERSEDED, e.AnswerGiven, _late_answer),
     (Stage.SUPERSEDED, e.AnswerGiven): _carry_answer,
     **_rows(BORN, e.WordsWeighed, _hear_weight),
+    **_rows((*OPEN, *_FINAL_BUT_SUPERSEDED), e.AnswerJudged, _judge),
+    (Stage.SUPERSEDED, e.AnswerJudged): _judge_superseded,
     **_rows(BORN, e.ProposalAnswered, _hear_word),
     **_rows(BORN, e.StaffActed, _act),
     **_rows(OPEN, e.AlarmRang, _ring),

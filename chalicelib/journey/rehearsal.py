@@ -90,6 +90,8 @@ class _Rehearsal:
         yield from self._take(e.CaseResolved(**self._about("resolved"), case=case, customer=self._customer))
 
     def _answer(self, *, worst: bool) -> Iterator[Scene]:
+        # Sooner than a person can read a mail, it would be taken for a machine's.
+        self._now += timedelta(seconds=30)
         asked = [question.measure for question in self._documents.cadence.survey.questions]
         scores: dict[str, int] = {measure: SCALES[measure][0 if worst else 1] for measure in asked}
         about = {**self._about("answer"), "answer_id": "rehearsal", "touch_id": "survey"}

@@ -119,6 +119,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the customer said, verbatim. Never deleted, never overwritten: a later one is a revision beside it.
 
     ``compound`` is how its words sound to a program (-1 angry, 1 content), where that was asked.
+    ``suspect`` names why it may be a machine's; ``judged`` is what a person found who looked at it. ``client`` is a
+    keyed hash of where it came from.
     """
 
     id: str
@@ -133,11 +135,25 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     recovery: int = 0
     from_journey: str = ""
     compound: float | None = None
+    client: str = ""
+    judged: Literal["", "person", "machine"] = ""
+    judged_by: str = ""
+    judged_at: datetime | None = None
 
     @property
     def counts(self) -> bool:
-        """Say whether it is confirmed: suspect answers open nothing and count in no figure."""
-        return not self.suspect
+        """Say whether it is confirmed: suspect answers open nothing and count in no figure, until a person says so."""
+        return not self.suspect or self.judged == "person"
+
+    @property
+    def waits(self) -> bool:
+        """Say whether it is suspect and nobody has judged it."""
+        return bool(self.suspect) and not self.judged
+
+    @property
+    def needs_look(self) -> bool:
+        """Say whether a person must judge it: praise without a word, if a machine's, does no harm unjudged."""
+        return self.waits and (self.negative or bool(self.words) or self.call_back)
 
 
 class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -32,6 +32,8 @@ SORTS = {
     "urgent_words": Sort("urgent", "P1", "P1BD"),
     "call_back": Sort("call_back", "P1", "P1BD"),
     "suspect_negative": Sort("suspect", "P2", "P1BD"),
+    "suspect_words": Sort("suspect", "P2", "P1BD"),
+    "words_alone": Sort("reply", "P2", "P1BD"),
     "mismatch": Sort("mismatch", "P2", "P2BD"),
     "another_way": Sort("undelivered", "P2", "P1BD"),
     "mail_unknown": Sort("undelivered", "P2", "P1BD"),

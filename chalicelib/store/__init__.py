@@ -19,6 +19,7 @@ One table, two string keys. What stands where:
 ``CASE#<source>|<id>``  ``STATE``             the epochs of a case, for sources that do not number them
 ``DOC#<kind>``        ``V#<number>``          the versions of a document
 ``DOC``               ``ACTIVE``              which version of each kind is active, and which is the newest
+``DECOY#<journey>``   ``<subject>#<client>``  when a link that no person can see was last opened; expires
 ``DEAD#<sha256>``     ``BODY``                a message that nobody could deal with; expires
 ``MEMBER#<staff id>``  ``ACCESS``, ``EFFECT#``  sign-outs everywhere; mails to sign in by, while owed
 ``SIGN-IN#<id>``      ``STATE``               a link that was asked for, and when it was used

@@ -10,6 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from chalicelib import wiring
 from chalicelib.settings import Settings
+from local import visitor
 from local.stack import Stack
 
 #: A Monday morning in Berlin, where the customer lives.
@@ -77,6 +78,12 @@ class Deployment(Stack):
 
     def journey(self, journey_id):
         return self.wiring.table.journey(journey_id).value
+
+    # -- a person ----------------------------------------------------------------------------------------
+
+    def press(self, path, **fields):
+        """Open a page, take the time that a person takes, and press its button."""
+        return visitor.press(self, path, fields)
 
     # -- a story -----------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from email import message_from_bytes, policy
-from urllib.parse import urlencode
 
 import pytest
 from msgspec.structs import replace
@@ -26,7 +25,7 @@ def _answered_badly(stack, words="Broken", **case):
     """A case whose survey was answered badly; returns its journey's id."""
     journey_id = stack.resolved(**case)
     stack.run_until(stack.clock.now + timedelta(days=2))
-    stack.submit(stack.path("a"), urlencode({"csat": "1", "words": words}))
+    stack.press(stack.path("a"), csat="1", words=words)
     stack.settle()
     return journey_id
 

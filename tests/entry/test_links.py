@@ -41,7 +41,7 @@ def test_an_address_names_its_page_and_stands_below_the_base():
     assert links.url(LINK) == f"https://care.example.com/api/a/{token}"
     assert links.url(LINK, r="4") == f"https://care.example.com/api/a/{token}?r=4"
     pages = [links.url(Link(purpose, JOURNEY, "x")).split("/")[4] for purpose in PURPOSES]
-    assert pages == ["a", "p", "o", "w", "console"]
+    assert pages == ["a", "p", "o", "w", "d", "console"]
 
 
 def test_a_link_for_one_purpose_opens_no_other():

@@ -93,7 +93,7 @@ def test_an_alarm_that_rings_early_or_twice_changes_nothing(stack):
 def test_the_reconciler_does_what_a_lost_message_left_undone(stack):
     journey_id, path = stack.surveyed()
     stack.off.add("sqs")
-    stack.submit(path, "csat=1&words=Broken")
+    stack.press(path, csat="1", words="Broken")
     stack.off.clear()
     assert len(stack.account.ses.sent) == 1
     stack.clock.move(stack.clock.now + timedelta(minutes=4))

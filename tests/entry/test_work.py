@@ -14,7 +14,7 @@ from chalicelib.links import Link
 def _recovering(stack):
     """A bad answer; returns the journey's id and the path of the owner's page."""
     journey_id, path = stack.surveyed()
-    stack.submit(path, urlencode({"csat": "1", "words": "It broke <b>"}))
+    stack.press(path, csat="1", words="It broke <b>")
     stack.settle()
     return journey_id, stack.paths("w")[-1]
 
@@ -71,7 +71,7 @@ def test_what_the_customer_says_of_a_proposal_is_on_the_page_and_in_the_notice(s
     _walk(stack, path, "propose")
     proposal = stack.paths("p")[-1]
     for choice, words in (("falls_short", "The lamp is red"), ("meets", "Green will do"), ("other", "Or blue")):
-        stack.submit(proposal, urlencode({"choice": choice, "comment": words}))
+        stack.press(proposal, choice=choice, comment=words)
         stack.settle()
         text = _text(stack.account.ses.sent[-1])
         assert (f"> {words}" in text, "It broke" in text) == (True, False), words
@@ -90,7 +90,7 @@ def _text(mail):
 def test_the_subject_of_a_notice_has_no_colon_after_colon(stack):
     _, path = _recovering(stack)
     _walk(stack, path, "propose")
-    stack.submit(stack.paths("p")[-1], urlencode({"choice": "meets"}))
+    stack.press(stack.paths("p")[-1], choice="meets")
     stack.settle()
     subject = message_from_bytes(stack.account.ses.sent[-1].raw, policy=policy.default)["Subject"]
     assert re.fullmatch(r"Proposal accepted, deliver it \(P\d\)(, due .+)?", subject)
@@ -154,7 +154,7 @@ def test_what_is_wrong_with_a_field_is_a_plain_sentence(stack, field, typed, sen
 def test_an_amount_may_be_typed_as_people_write_it(stack, typed, currency, kept):
     journey_id, path = _recovering(stack)
     _walk(stack, path, "propose")
-    stack.submit(stack.paths("p")[-1], urlencode({"choice": "meets"}))
+    stack.press(stack.paths("p")[-1], choice="meets")
     assert _act(stack, path, act="deliver", amount=typed, currency=currency).status == 200
     (line,) = stack.journey(journey_id).recovery.redress
     assert (line.amount, line.currency) == kept

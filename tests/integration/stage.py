@@ -26,6 +26,7 @@ from moto.ses.models import ses_backends
 from chalicelib import wiring
 from chalicelib.entry import webhooks
 from chalicelib.settings import Settings
+from local.visitor import READING
 from tests.integration.aws import ACCOUNT, REGION, moto_stack
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -90,9 +91,17 @@ class Stage:
         return self.signed("POST", path, json.dumps({"type": kind, "data": data}).encode())
 
     def press(self, path, **fields):
+        """Open a page, unless its view is given, take the time that a person takes, and press its button."""
+        if "List-Unsubscribe" not in fields and "view" not in fields:
+            fields["view"] = self.view(path)
+        self.now += READING
         return self.request(
             "POST", path, {"content-type": "application/x-www-form-urlencoded"}, urlencode(fields).encode()
         )
+
+    def view(self, path):
+        """Open a page and return the note that it carries."""
+        return re.search(r'name="view" value="([^"]+)"', self.request("GET", path)[1])[1]
 
     # -- queues and time ---------------------------------------------------------------------------------
 

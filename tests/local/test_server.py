@@ -46,7 +46,7 @@ def _link(site, kind, pattern):
 
 def _answer(site, score, words):
     path = _link(site, "survey", "/a/")
-    view = re.search(r'name="view" value="(\w+)"', site.look(path).text)[1]
+    view = re.search(r'name="view" value="([^"]+)"', site.look(path).text)[1]
     return site.send("POST", path, urlencode({"view": view, "csat": score, "words": words}), FORM)
 
 
@@ -161,7 +161,8 @@ def test_a_journey_shows_its_facts_in_order_and_its_touches_with_their_reasons(a
         (2, ASKED_AT, "AlarmRang", "waiting"),
         (3, ASKED_AT, "MailSent", "asked"),
         (4, ASKED_AT, "MailDelivered", "asked"),
-        (5, ASKED_AT, "AnswerGiven", "checking_in"),
+        (5, "2026-05-08T14:00:30Z", "AnswerGiven", "checking_in"),
+        (6, "2026-05-08T14:00:30Z", "WordsWeighed", "checking_in"),
     ]
     said = known["facts"][4]["event"]
     assert (said["touch_id"], said["scores"], said["words"]) == ("survey", {"csat": 5}, "Quick and kind.")

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from chalicelib.journey import budget, documents, machine
 from chalicelib.journey import events as e
-from chalicelib.journey.documents import Documents
+from chalicelib.journey.documents import Documents, Trust
 from chalicelib.journey.effects import Decision, NotifyStaff, SendMail
 from chalicelib.journey.state import Journey, Person, Touch
 
@@ -34,6 +34,12 @@ STEPS = {
     "debrief": {"cause": "packing", "improvement": "padded sleeves"},
     "close": {},
 }
+
+
+#: Made-up customers answer in the instant in which they are asked. What looks automatic has tests of its own.
+UNHURRIED = Trust(
+    after_delivery="PT0S", after_view="PT0S", together="PT0S", another_client_within="PT0S", decoy_within="PT0S"
+)
 
 
 @cache
@@ -79,8 +85,18 @@ def case_of(history: "History") -> e.Case:
 class History:
     """One journey and its person, from one event to the next. ``now`` moves on as things are said to happen."""
 
-    def __init__(self, *, case_id: str = "4711", epoch: int = 1, person: Person | None = None, **changed) -> None:
+    def __init__(
+        self,
+        *,
+        case_id: str = "4711",
+        epoch: int = 1,
+        person: Person | None = None,
+        trust: Trust | None = UNHURRIED,
+        **changed,
+    ) -> None:
         self.documents = replace(shipped(), **changed)
+        if trust is not None:
+            self.documents = replace(self.documents, settings=replace(self.documents.settings, trust=trust))
         self.case_id, self.epoch = case_id, epoch
         self.journey = Journey(id=e.journey_of_case("desk", case_id, epoch))
         self.person = person or Person(id="")
@@ -169,11 +185,15 @@ class History:
 
     def answers(self, touch_id: str = "survey", *, words: str = "", answer_id: str = "", **scores) -> Decision:
         """The customer answers. Of ``scores``, call_back, suspect and from_journey go beside the scores."""
-        beside = {name: scores.pop(name) for name in ("call_back", "suspect", "from_journey", "at") if name in scores}
+        apart = ("call_back", "suspect", "from_journey", "at", "evidence")
+        beside = {name: scores.pop(name) for name in apart if name in scores}
         named = answer_id or f"a{sum(bool(a.id) for a in self.journey.answers) + 1}"
         return self.happens(
             e.AnswerGiven, answer_id=named, touch_id=touch_id, scores=scores, words=words, event_id=named, **beside
         )
+
+    def judges(self, answer_id: str, *, person: bool, by: str = "samir") -> Decision:
+        return self.happens(e.AnswerJudged, answer_id=answer_id, human=person, by=by)
 
     def says(self, word: str, *, proposal: int = 1, recovery: int = 1, words: str = "") -> Decision:
         named = f"w{self._number}"

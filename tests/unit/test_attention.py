@@ -216,7 +216,7 @@ def test_every_fact_can_be_kept_without_saying_who_it_was_about(kind):
         "event_id": "x", "journey_id": "j", "person_id": "p", "occurred_at": MONDAY, "case": e.Case("desk", "4711", 1),
         "customer": e.Customer("p-ada", email="canary@example.com"), "scores": {"csat": 1}, "until": MONDAY,
         "permanent": True, "recovery": 1, "proposal": 1, "word": "meets", "scope": "asks", "act": "take",
-        "what": "take", "paid": True, "kept": True,
+        "what": "take", "paid": True, "kept": True, "human": True,
     }  # fmt: skip
     reasons = {e.CaseWithdrawn: "spam", e.PersonSilenced: "opted_out"}
     fields = {

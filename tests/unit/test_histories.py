@@ -92,6 +92,10 @@ RARE = {(Stage.WAITING, e.MailNotSent, to) for to in (Stage.OPTED_OUT, Stage.UNR
     for stage in (Stage.WAITING, Stage.ASKED)
     for to in (Stage.OPTED_OUT, Stage.UNREACHABLE)
 }
+#: Doubtful praise that was a person's after all, before anything else was said; a journey that was stopped while it
+#: waited or asked. `test_trust` and `test_attention` show these.
+RARE |= {(stage, e.AnswerJudged, Stage.CHECKING_IN) for stage in (Stage.WAITING, Stage.ASKED)}
+RARE |= {(Stage.UNKNOWN, e.JourneyResumed, to) for to in (Stage.WAITING, Stage.ASKED)}
 
 
 def test_everything_leads_where_the_table_says(explored):

@@ -156,7 +156,6 @@ def test_a_bad_answer_opens_one_recovery_and_is_acknowledged_at_once():
         ({"csat": 5, "solved": 0}, True),
         ({"csat": 5, "solved": 1}, False),
         ({"come_back": 1}, False),
-        ({}, False),
     ],
 )
 def test_an_answer_is_negative_by_the_thresholds_of_the_cadence(scores, negative):

@@ -352,9 +352,11 @@ class Play:
         asked = [t.id for t in self.journey(which).touches if t.klass == "ask" and t.sent_at]
         touch_id = (asked[-1] if how % 4 or len(asked) < 2 else asked[0]) if asked else "survey"
         name = self.fresh("answer")
+        seen = events.Evidence(client=("", "c1", "c2", "c1")[how % 4])
+        doubt = {"suspect": "decoy"} if how == 1 and which % 2 else {}
         self.tell(
-            events.AnswerGiven, which, name, answer_id=name, touch_id=touch_id, ago=AGO[-how] if asked else hours(0),
-            **SAID[how],
+            events.AnswerGiven, which, name, answer_id=name, touch_id=touch_id, evidence=seen,
+            ago=AGO[-how] if asked else hours(0), **SAID[how], **doubt,
         )  # fmt: skip
 
     def well(self, which: int, how: int) -> None:
@@ -363,6 +365,12 @@ class Play:
             if touch.klass == "ask" and touch.sent_at and not touch.answered_at:
                 name = self.fresh("answer")
                 self.tell(events.AnswerGiven, which, name, answer_id=name, touch_id=touch.id, **SAID[how % 2])
+
+    def judged(self, which: int, how: int) -> None:
+        """Somebody looks at a suspect answer, and mostly finds that a person gave it."""
+        waiting = [answer.id for answer in self.journey(which).answers if answer.waits] or ["nothing"]
+        answer_id = waiting[how % len(waiting)]
+        self.tell(events.AnswerJudged, which, self.fresh("judged"), answer_id=answer_id, human=how != 7, by="samir")
 
     def worded(self, which: int, how: int) -> None:
         name = self.fresh("word")
@@ -490,6 +498,9 @@ class Play:
         if self._told:
             self.world.give(self._told[(which * 8 + how) % len(self._told)])
 
+    def _waiting(self, which: int) -> str:
+        return next((answer.id for answer in self.journey(which).answers if answer.waits), "nothing")
+
     # -- at the end --------------------------------------------------------------------------------------
 
     def what_ifs(self) -> None:
@@ -506,6 +517,7 @@ class Play:
                 events.CaseWithdrawn: {"reason": "spam"},
                 events.AnswerGiven: {"answer_id": "what-if", **mail, **SAID[3]},
                 events.WordsWeighed: {"answer_id": "what-if", "compound": -0.9},
+                events.AnswerJudged: {"answer_id": self._waiting(which), "human": True, "by": "samir"},
                 events.ProposalAnswered: {"answer_id": "what-if", "recovery": 1, "proposal": 1, "word": "meets"},
                 events.OptedOut: {"scope": "asks"},
                 events.StaffActed: {"act": "close"},
@@ -536,7 +548,7 @@ NEWS = (
     (events.MailDelivered, {}),
 )
 MOVES = (
-    *("resolved", "resolved", "remarked", "reopened", "withdrawn", "answered", "answered", "well", "worded"),
+    *("resolved", "resolved", "remarked", "reopened", "withdrawn", "answered", "answered", "well", "worded", "judged"),
     *("opted_out", "bought", "acted", "acted", "recovered", "advanced", "woken", "woken", "worked"),
     *("reconciled", "reported", "reported", "again", "returned", "declined", "relapsed"),
     *("attended", "stopped", "erased"),
