@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any, Final
 
 from botocore.exceptions import ClientError, WaiterError
@@ -14,6 +15,12 @@ _CAPABILITIES: Final = ["CAPABILITY_NAMED_IAM"]
 _PATIENCE: Final = {"Delay": 5, "MaxAttempts": 360}
 #: A stack that never came to be: it can only be deleted.
 _STILLBORN: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"})
+
+#: What CloudFormation says of a replacement → what that means.
+_REPLACED: Final = {
+    "True": "  REPLACED: what it holds is lost",
+    "Conditional": "  replaced only if what it refers to is",
+}
 
 
 class StackFailed(Exception):
@@ -74,12 +81,15 @@ class Stacks:
         self._wait("stack_delete_complete", found["StackId"])
 
     def preview(self, stage: str, alarm_topic: str | None = None) -> list[str]:
-        """Return what an update would change, a line for each resource; raises StackFailed."""
+        """Return what an update would change, a line for each resource; raises StackFailed.
+
+        It makes a change set, under a name that no other preview has, and deletes it.
+        """
         found = self._described(stage)
-        if found is None:
+        if found is None or found["StackStatus"] in _STILLBORN:
             return [f"create  {each['Type']:<45} {name}" for name, each in stack.template()["Resources"].items()]
         request = self._request(stage, alarm_topic, found)
-        change_set = f"{name_of(stage)}-preview"
+        change_set = f"{name_of(stage)}-preview-{token_hex(4)}"
         self._client.create_change_set(**request, ChangeSetName=change_set, ChangeSetType="UPDATE")
         try:
             return self._changes(stage, change_set)
@@ -95,8 +105,8 @@ class Stacks:
             if "didn't contain changes" in reason or "No updates" in reason:
                 return []
             raise StackFailed(reason) from error
-        changes = self._client.describe_change_set(**names)["Changes"]
-        return [_line(each["ResourceChange"]) for each in changes]
+        pages = self._client.get_paginator("describe_change_set").paginate(**names)
+        return [_line(each["ResourceChange"]) for page in pages for each in page["Changes"]]
 
     def _create(self, stage: str, alarm_topic: str | None) -> bool:
         # The table outlives its stack, but not one that never came to be: its name would be taken at the next attempt.
@@ -160,5 +170,5 @@ def _parameter(name: str, value: str | None, found: Mapping[str, Any] | None) ->
 
 
 def _line(change: Mapping[str, Any]) -> str:
-    replaced = "  REPLACED: what it holds is lost" if change.get("Replacement") == "True" else ""
+    replaced = _REPLACED.get(change.get("Replacement", ""), "")
     return f"{change['Action'].lower():<7} {change['ResourceType']:<45} {change['LogicalResourceId']}{replaced}"

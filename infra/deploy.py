@@ -101,20 +101,26 @@ class Deployer:
         found = [f"stack          {line}" for line in stacks.preview(stage, self._plan.alarm_topic)]
         if not stacks.exists(stage):
             return [*found, "functions      all, for the first time"]
-        outputs = stacks.outputs(stage)
+        outputs = self._coming_outputs(stacks)
         deployment = deployed.Deployment(self._aws.client("dynamodb"), outputs["table"])
         before = deployment.read("digest") or {}
         choices = {**(deployment.read("choices") or {}), **self._plan.choices}
         state = self._fetch(deployment)
-        old = chalice_config.read(self._plan.project, stage) or {}
         self._write_config(outputs, choices, self._base(choices, state))
         archive = self._package()
         after = _digest(self._plan.project, stage, archive)
-        found += [f"functions      another {name}" for name in after if after[name] != before.get(name)]
-        if before and not self._runs(archive):
-            found.append("functions      run another zip")
+        found += [f"functions      {_ANOTHER[name]}" for name in after if after[name] != before.get(name)]
+        if after["zip"] == before.get("zip") and not self._runs(archive):
+            found.append("functions      run another zip than was deployed")
         self._clean()
-        return found + _changed_variables(old, chalice_config.read(self._plan.project, stage) or {})
+        section = chalice_config.read(self._plan.project, stage) or {}
+        return found + _changed_variables(self._variables(), section["environment_variables"])
+
+    def _coming_outputs(self, stacks: Stacks) -> dict[str, str]:
+        """Return the outputs that the stack will have: those it has, and what the template makes of the others."""
+        standing = stacks.outputs(self._plan.stage)
+        expected = stack.outputs(self._plan.stage, self._aws.account, self._aws.region)
+        return {name: standing.get(name, value) for name, value in expected.items()}
 
     # -- the code ------------------------------------------------------------------------------------------
 
@@ -200,6 +206,17 @@ class Deployer:
                 return False
         return True
 
+    def _variables(self) -> dict[str, str]:
+        """Return what the functions have in their environment, all of them the same."""
+        aws_lambda = self._aws.client("lambda")
+        name = chalice_config.function_name(self._plan.stage, chalice_config.API_FUNCTION)
+        try:
+            found = aws_lambda.get_function_configuration(FunctionName=name)
+        except aws_lambda.exceptions.ResourceNotFoundException:
+            return {}
+        variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
+        return variables
+
     def _chalice(self, *arguments: str) -> str:
         return self._run_chalice(self._interpreter(), self._plan.project, *arguments)
 
@@ -269,9 +286,12 @@ def _digest(project: Path, stage: str, archive: Path) -> dict[str, str]:
     return {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
 
 
-def _changed_variables(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Say which settings differ from the configuration that was written here last, if one was."""
-    before, after = (each.get("environment_variables", {}) for each in (old, new))
+#: Part of the digest → how a difference is said.
+_ANOTHER: Final = {"zip": "another zip", "configuration": "another configuration", "policies": "other policies"}
+
+
+def _changed_variables(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Say which settings differ from those that the functions have, if there are functions."""
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     return [f"configuration  {name}: {before.get(name)} → {after.get(name)}" for name in changed if before]
 

@@ -6,6 +6,7 @@ import warnings
 import zipfile
 from argparse import Namespace
 from base64 import b64decode
+from contextlib import nullcontext
 from pathlib import Path
 
 import boto3
@@ -82,6 +83,13 @@ class Client:
 
         return call
 
+    def get_paginator(self, name):
+        def paginate(**arguments):
+            self.calls.append((name, arguments))
+            return self._answers[name]
+
+        return Namespace(paginate=paginate)
+
     def get_waiter(self, name):
         def wait(**arguments):
             self.calls.append((name, arguments["StackName"]))
@@ -151,6 +159,63 @@ def test_what_cloudformation_says_of_each_resource_is_shown():
     with pytest.raises(StackFailed) as raised:
         Stacks(client).ensure(STAGE)
     assert str(raised.value).splitlines()[1:] == ["Table: already exists", "InboxQueue: cancelled"]
+
+
+# Answers in the form of DescribeChangeSet's, as far as they are read.
+def _page(action, kind, name, replacement=None):
+    change = {"Action": action, "ResourceType": kind, "LogicalResourceId": name}
+    change |= {"Replacement": replacement} if replacement else {}
+    return {"Status": "CREATE_COMPLETE", "Changes": [{"Type": "Resource", "ResourceChange": change}]}
+
+
+def test_a_preview_shows_every_page_of_changes_and_what_would_be_replaced():
+    pages = [
+        _page("Modify", "AWS::DynamoDB::Table", "Table", "True"),
+        _page("Modify", "AWS::SQS::QueuePolicy", "InboxQueuePolicy", "Conditional"),
+        _page("Modify", "AWS::SQS::Queue", "InboxQueue", "False"),
+        _page("Add", "AWS::SQS::Queue", "NewQueue"),
+        _page("Remove", "AWS::SQS::Queue", "OldQueue"),
+    ]
+    shown = Stacks(Client("CREATE_COMPLETE", describe_change_set=pages)).preview(STAGE)
+    assert [" ".join(each.split()) for each in shown] == [
+        "modify AWS::DynamoDB::Table Table REPLACED: what it holds is lost",
+        "modify AWS::SQS::QueuePolicy InboxQueuePolicy replaced only if what it refers to is",
+        "modify AWS::SQS::Queue InboxQueue",
+        "add AWS::SQS::Queue NewQueue",
+        "remove AWS::SQS::Queue OldQueue",
+    ]
+
+
+def test_a_preview_deletes_its_change_set_whatever_comes_of_it():
+    reasons = ("The submitted information didn't contain changes. Submit different information.", "Template error")
+    failed = WaiterError("change_set_create_complete", "terminal failure", {})
+    for reason in reasons:
+        client = Client("CREATE_COMPLETE", wait=failed, describe_change_set={"StatusReason": reason})
+        with nullcontext() if reason is reasons[0] else pytest.raises(StackFailed, match="Template error"):
+            assert Stacks(client).preview(STAGE) == []
+        (made,) = [each["ChangeSetName"] for name, each in client.calls if name == "create_change_set"]
+        deleted = {"StackName": TABLE, "ChangeSetName": made}
+        assert client.calls[-1] == ("delete_change_set", deleted)
+
+
+def test_two_previews_do_not_stand_in_each_other_s_way():
+    client = Client("CREATE_COMPLETE", describe_change_set=[])
+    Stacks(client).preview(STAGE)
+    Stacks(client).preview(STAGE)
+    names = [each["ChangeSetName"] for name, each in client.calls if name == "create_change_set"]
+    assert len(set(names)) == 2
+
+
+@pytest.mark.parametrize("status", [None, "ROLLBACK_COMPLETE"])
+def test_a_preview_of_a_stack_that_is_still_to_come_shows_all_of_it(status):
+    client = Client(status)
+    assert len(Stacks(client).preview(STAGE)) == len(stack.template()["Resources"])
+    assert client.calls == []
+
+
+def test_the_template_is_small_enough_to_be_sent():
+    """CloudFormation takes 51,200 bytes in a request; a larger one would have to go by way of a bucket."""
+    assert stack.TEMPLATE.stat().st_size <= 51_200
 
 
 # -- secrets -----------------------------------------------------------------------------------------------
@@ -354,6 +419,19 @@ def test_throttles_and_limits_are_set_once(aws, half_deployed):
     throttled = settings["*/*"]["throttlingRateLimit"], settings["*/*"]["throttlingBurstLimit"]
     assert throttled == (after_deploy.RATE, after_deploy.BURST)
     assert _apply(aws, half_deployed["api"])[0] == []
+
+
+def test_access_logs_are_switched_on_once_the_account_allows_them(aws, half_deployed):
+    role = "arn:aws:iam::123456789012:role/api-gateway-logs"
+    gateway = aws.client("apigateway")
+    gateway.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}])
+    changed, impossible = _apply(aws, half_deployed["api"])
+    assert (changed[-1], impossible) == ("access log: /aws/apigateway/aftercare-test", [])
+    assert gateway.get_stage(restApiId=half_deployed["api"], stageName="api")["accessLogSettings"] == {
+        "destinationArn": "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/apigateway/aftercare-test",
+        "format": json.dumps(dict(after_deploy.LOG_LINE)),
+    }
+    assert _apply(aws, half_deployed["api"]) == ([], [])
 
 
 def test_the_access_log_never_holds_a_path_or_an_address():
