@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader
 TASK: Final = "/var/task"
 #: The oldest time that a zip can hold; the time of packaging would make every zip another one.
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_LEFT_BEHIND: Final = frozenset({".orig", ".rej", ".swp", ".pyc", ".po", ".pot"})
 #: Readable by whichever user runs the function, whatever the umask was here.
 _MODE: Final = stat.S_IFREG | 0o644
 
@@ -90,10 +91,11 @@ def _unpack(path: Path, root: Path) -> None:
 def _is_leftover(name: str) -> bool:
     """Say whether a file is of the machine that packaged: bytecode of another Python, an editor's or a system's file.
 
-    Chalice takes all that lies in chalicelib and vendor.
+    Chalice takes all that lies in chalicelib and vendor. What translators work on is left behind too: the functions
+    read the catalogues that were made of it.
     """
     path = PurePosixPath(name)
-    return "__pycache__" in path.parts or path.name.startswith(".") or path.suffix in {".orig", ".rej", ".swp", ".pyc"}
+    return "__pycache__" in path.parts or path.name.startswith(".") or path.suffix in _LEFT_BEHIND
 
 
 def _pack(root: Path, path: Path) -> None:

@@ -4,12 +4,14 @@ Chalice deploys for the Python that runs it, so the interpreter that packages de
 on may be another one.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -92,14 +94,24 @@ def _environment(project: Path, base: Path, version: str) -> Path:
     wanted = hashlib.sha256(b"".join(each.read_bytes() for each in requirements)).hexdigest()
     place = project / "build" / f"python{version}"
     python, stamp = place / "bin" / "python", place / "made-for"
-    if stamp.is_file() and stamp.read_text("utf-8") == wanted and _version_of(python) == version:
-        return python
-    print(f"Installing Chalice for python{version} into {place.relative_to(project)} …", flush=True)
-    _run([base, "-m", "venv", "--clear", place])
-    install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*install, "--constraint", requirements[1], *_TOOLS, "--requirement", requirements[0]])
-    stamp.write_text(wanted, "utf-8")
+    with alone_with(place):
+        if stamp.is_file() and stamp.read_text("utf-8") == wanted and _version_of(python) == version:
+            return python
+        print(f"Installing Chalice for python{version} into {place.relative_to(project)} …", flush=True)
+        _run([base, "-m", "venv", "--clear", place])
+        install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*install, "--constraint", requirements[1], *_TOOLS, "--requirement", requirements[0]])
+        stamp.write_text(wanted, "utf-8")
     return python
+
+
+@contextmanager
+def alone_with(place: Path) -> Iterator[None]:
+    """Let one process at a time make what lies there; the others wait, and find it made."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_name(f"{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _run(command: Sequence[str | Path]) -> None:

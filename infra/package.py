@@ -26,7 +26,7 @@ WritePolicies: TypeAlias = Callable[[str, Mapping[str, str], Path], object]
 
 #: What the zip is made of; the rest of the project never gets near Chalice.
 _SHIPPED: Final = ("app.py", "chalicelib", "vendor", "requirements.txt")
-_LEFTOVERS: Final = ("__pycache__", "*.pyc", ".*", "*.orig", "*.rej", "*.swp", "*~")
+_LEFTOVERS: Final = ("__pycache__", "*.pyc", ".*", "*.orig", "*.rej", "*.swp", "*~", "*.po", "*.pot")
 #: What only the people of a stage know → the parameter of the template that asks for it.
 _PARAMETERS: Final = {"BASE_URL": "BaseUrl", "MAIL_FROM": "MailFrom", "REPLY_TO": "ReplyTo"}
 _DESCRIPTIONS: Final = {
