@@ -4,11 +4,15 @@ The functions read them from the parameter store at run time (chalicelib/wiring.
 configuration, a template or a function's environment.
 """
 
+import argparse
 import json
 import secrets
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, Final
+
+from infra.aws import Aws
+from infra.package import secrets_prefix
 
 #: Bytes: as long as the digest of the HMAC-SHA256 that they key (RFC 2104, section 3).
 _LENGTH: Final = 32
@@ -54,3 +58,18 @@ def _make(ssm: Any, name: str) -> bool:
     except ssm.exceptions.ParameterAlreadyExists:
         return False
     return True
+
+
+# -- the command -----------------------------------------------------------------------------------------------
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``python -m infra secrets``."""
+    parser.add_argument("--stage", default="dev")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the secrets of a stage that are absent and say which; returns the exit code."""
+    made = ensure(Aws().client("ssm"), secrets_prefix(args.stage))
+    print(f"made: {', '.join(made)}" if made else "kept")
+    return 0

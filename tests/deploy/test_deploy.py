@@ -1,81 +1,50 @@
 """The real commands against emulated AWS: deploy, a whole journey through the deployed zips, an upgrade, removal.
 
-Nothing here is called in this process but AWS's API: the commands run as people run them, the functions run where the
-emulator unpacked their zips. emulator.py lists what the emulator lacks and what is done about it.
+Nothing here is called in this process but AWS's API: the commands run as docs/operations.md has them, the functions run
+where the emulator unpacked their zips. emulator.py lists what the emulator lacks and what is done about it.
 """
 
-import os
-import platform
+import json
 import shutil
 import subprocess
-import sys
-import threading
-import time
 from contextlib import nullcontext
-from pathlib import Path
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra import chalice_config, stack
+from infra import after_deploy, chalice_config, stack
 from infra.cloudformation import Stacks
 from infra.deployed import state_file
-from tests.deploy.customer import PAT, NotNow, Outside, wait_for
+from tests.deploy import page, wire
+from tests.deploy.customer import WHOLE, Outside, Traffic, wait_for, whole
 from tests.deploy.emulator import ACCOUNT, REGION, loosened
 
-ROOT = Path(__file__).parents[2]
-BASE = "https://care.example.com"
-ADDRESSES = ("--mail-from", "care@example.com", "--reply-to", "care@example.com", "--base-url", BASE)
-PROCESSOR = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+#: IAM refuses what no policy allows: see conftest.py.
+ENFORCED = True
 
 pytestmark = pytest.mark.emulator
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, python):
-    """Return a checkout of its own: what deploys writes into it."""
-    place = tmp_path_factory.mktemp("checkout")
-    for name in ("app.py", "chalicelib", "templates", "infra", "vendor", "requirements.txt", "requirements-dev.txt"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, place / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, place / name)
-    (place / "build").mkdir()
-    made = python.python.parent.parent
-    if made.parent == ROOT / "build":
-        (place / "build" / made.name).symlink_to(made)
-    return place
-
-
-def _infra(project, command, *arguments, **more):
-    """Run one command of ours, in a fresh interpreter; returns what it printed."""
-    call = [sys.executable, "-m", "infra", command, "--stage", "dev", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(call, cwd=project, env=environment, capture_output=True, text=True, check=False, **more)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def _deploy(project, *arguments):
-    return _infra(project, "deploy", "--architecture", PROCESSOR, *arguments)
-
-
-@pytest.fixture(scope="module")
 def outside(aws, project):
-    """Return everyone outside of a stage that was deployed by the command."""
-    _deploy(project, *ADDRESSES)
+    """Return everyone outside of a stage that was deployed by the command, as the page shows it."""
+    boto3.client("sesv2").create_email_identity(EmailIdentity="care.example.com")
+    first = page.shown(page.section("Deploy"))[0]
+    said = project.run(first.command)
+    assert page.is_as_shown(said, first.prints), said
     (api,) = boto3.client("apigateway").get_rest_apis()["items"]
-    found = Outside(aws.direct, api["id"], BASE)
+    found = Outside(aws.direct, api["id"], f"https://{api['id']}.execute-api.{REGION}.amazonaws.com/api")
     roles = [f"aftercare-dev-{each}" for each in chalice_config.FUNCTIONS] if aws.enforce else []
     with loosened(roles) if aws.enforce else nullcontext():
         found.hurry()
         yield found
         assert found.dead_letters() == 0
-    _infra(project, "destroy", "--confirm", "dev", "--delete-data")
+    (last,) = page.shown(page.section("Remove everything"))
+    said = project.run(f"{last.command} ARGS=--delete-data", said="dev\n")
+    assert page.is_as_shown(said, last.prints), said
     assert _left() == {"functions": [], "apis": [], "tables": [], "parameters": [], "stacks": []}
-    assert not state_file(project, "dev").exists()
+    assert not state_file(project.place, "dev").exists()
 
 
 def _left():
@@ -90,33 +59,34 @@ def _left():
     }
 
 
-def _live(outside, case):
-    """Live one whole journey: case in, survey, bad answer, recovery, check-in; returns the journey."""
-    journey = outside.resolve(case)
-    outside.press(outside.link("a", case), csat="1", solved="0", words="Still broken")
-    outside.act(journey, act="take")
-    outside.act(journey, act="apologise", text=f"I am sorry that the {case} failed you.")
-    outside.act(journey, act="propose", text=f"A new {case} by Friday.")
-    outside.press(outside.link("p", f"A new {case} by Friday."), choice="meets", comment="Friday is fine")
-    outside.act(journey, act="deliver", amount="25.00", currency="USD")
-    outside.act(journey, act="thank", text="Thank you for telling us.")
-    outside.act(journey, act="debrief", cause="a bad batch", improvement="lamps are tested")
-    outside.act(journey, act="close")
-    outside.press(outside.link("a", f"Is “{case}” still in order?"), solved="1", words="It holds")
-    return outside.journey(journey)
+def _standing():
+    """Return what would show that anything was changed."""
+    functions = boto3.client("lambda").list_functions()["Functions"]
+    template = boto3.client("cloudformation").get_template(StackName="aftercare-dev")["TemplateBody"]
+    table = boto3.client("dynamodb").scan(TableName="aftercare-dev", FilterExpression="pk = :d", **_DEPLOYMENT)["Items"]
+    return [(each["FunctionName"], each["LastModified"], each["RevisionId"]) for each in functions], template, table
+
+
+_DEPLOYMENT = {"ExpressionAttributeValues": {":d": {"S": "DEPLOYMENT"}}}
+
+
+def _stage_settings(outside):
+    settings = boto3.client("apigateway").get_stage(restApiId=outside.api, stageName="api")
+    return settings.get("accessLogSettings"), settings["methodSettings"]
+
+
+# -- the stage works ---------------------------------------------------------------------------------------
 
 
 def test_a_whole_journey_runs_through_the_deployed_zips(outside):
-    journey = _live(outside, "lamp")
-    answers = [(each.touch_id, each.scores, each.words) for each in journey.answers]
-    assert answers == [
-        ("survey", {"csat": 1, "solved": 0}, "Still broken"),
-        ("fix_holds", {"solved": 1}, "It holds"),
-    ]
-    (recovery,) = journey.recoveries
-    done = [each.act for each in recovery.done]
-    assert done == ["take", "apologise", "propose", "deliver", "thank", "debrief", "close"]
-    assert [(each.word, each.words) for each in recovery.proposals] == [("meets", "Friday is fine")]
+    assert whole(outside.live("lamp")) == WHOLE
+
+
+def test_the_first_survey_leaves_as_the_page_says(outside, project):
+    for each in page.shown(page.section("The first survey")):
+        said = project.run(each.command, AFTERCARE_URL=outside.url)
+        assert page.is_as_shown(said, each.prints), said
+    assert wait_for("the survey", lambda: outside.mails("“Kettle”"))
 
 
 def test_a_visitor_without_a_link_and_a_caller_without_a_key_are_refused(outside):
@@ -125,10 +95,8 @@ def test_a_visitor_without_a_link_and_a_caller_without_a_key_are_refused(outside
 
 
 def test_the_http_function_can_neither_send_mail_nor_set_alarms(outside, aws):
-    if not aws.enforce:
-        pytest.skip("nobody is asked for permission here")
     mail = {
-        "FromEmailAddress": "care@example.com",
+        "FromEmailAddress": "care@care.example.com",
         "Destination": {"ToAddresses": ["pat@example.org"]},
         "Content": {"Raw": {"Data": b"Subject: s\n\nb"}},
     }
@@ -162,79 +130,115 @@ def _as(function, aws):
     return lambda service: session.client(service, endpoint_url=aws.direct)
 
 
-def test_every_function_runs_the_zip_with_its_own_role(outside, project):
+def test_every_function_runs_the_zip_with_its_own_role(outside):
     functions = {each["FunctionName"]: each for each in boto3.client("lambda").list_functions()["Functions"]}
     assert functions.keys() == {chalice_config.function_name("dev", each) for each in chalice_config.FUNCTIONS}
     assert len({each["CodeSha256"] for each in functions.values()}) == 1
     assert len({each["Role"] for each in functions.values()}) == len(functions)
 
 
-def test_deploying_again_changes_nothing(outside, project):
-    def standing():
-        functions = boto3.client("lambda").list_functions()["Functions"]
-        return [(each["FunctionName"], each["LastModified"], each["RevisionId"]) for each in functions], _left()
+def test_the_stack_of_the_emulator_has_the_outputs_that_the_code_expects(outside):
+    outputs = Stacks(boto3.client("cloudformation")).outputs("dev")
+    assert outputs.keys() == stack.ENVIRONMENT.keys()
 
-    before = standing()
-    said = _deploy(project)
-    assert "stack      as the template says\nsecrets    kept\nfunctions  as the code says\n" in said
-    assert standing() == before
-    assert _infra(project, "diff", "--architecture", PROCESSOR) == "nothing: the stage is as the code says\n"
+
+# -- deploying it again ------------------------------------------------------------------------------------
+
+
+def test_deploying_again_changes_nothing(outside, project):
+    before = _standing()
+    _, again = page.shown(page.section("Deploy"))
+    said = project.run(again.command)
+    assert page.is_as_shown(said, again.prints), said
+    assert _standing() == before
+    assert project.run("make diff STAGE=dev") == "nothing: the stage is as the code says\n"
 
 
 def test_another_checkout_deploys_the_same_stage(outside, project):
     """The files that Chalice leaves are on one machine only; losing them makes a second API."""
-    shutil.rmtree(project / ".chalice")
-    assert "functions  as the code says" in _deploy(project)
+    shutil.rmtree(project.place / ".chalice")
+    assert "functions  as the code says" in project.deploy()
     assert len(boto3.client("apigateway").get_rest_apis()["items"]) == 1
 
 
-def test_a_bare_chalice_deploy_of_a_stage_that_stands_is_right_too(outside, project, python):
-    _infra(project, "configure", "--architecture", PROCESSOR)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def test_a_bare_chalice_deploy_of_a_stage_that_stands_is_right_too(outside, project, python, settings):
+    (configure,) = page.shown(page.section("A bare chalice deploy"))
+    said = project.run(configure.command)
+    assert page.is_as_shown(said.replace(f"{project.place}/", ""), configure.prints), said
+    surroundings = {name: value for name, value in project.surroundings().items() if name != "MAKEFLAGS"}
     command = [python.chalice, "deploy", "--stage", "dev"]
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project.place, env=surroundings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(boto3.client("apigateway").get_rest_apis()["items"]) == 1
+    assert _stage_settings(outside) == settings
     outside.resolve("bare")
     assert wait_for("the survey", lambda: outside.mails("“bare”"))
-    _deploy(project)  # the functions start from bytecode again
+    project.deploy()  # the functions start from bytecode again
 
 
-def test_an_upgrade_with_traffic_in_flight_loses_nothing(outside, project):
-    """Cases come in all the while; each is taken, if need be the second time, and each customer gets one survey."""
-    cases, late, stop = {}, [], threading.Event()
+@pytest.fixture(scope="module")
+def settings(outside, project):
+    """Return the settings of the API's stage, after the account was allowed to log and the stage deployed again."""
+    assert not _stage_settings(outside)[0]
+    for each in page.shown(page.section("Access logs")):
+        said = project.run(each.command)
+        assert page.is_as_shown(said, each.prints), said
+    return _stage_settings(outside)
 
-    def helpdesk():
-        while not stop.is_set():
-            name = f"ticket-{len(cases):03}"
-            customer = {**PAT, "customer_id": name, "email": f"{name}@example.org"}
-            try:
-                cases[name] = outside.resolve(name, customer)
-            except (NotNow, OSError) as refusal:
-                late.append(refusal)
-            time.sleep(0.5)
 
-    worker = threading.Thread(target=helpdesk)
-    worker.start()
-    page = project / "templates" / "pages" / "sorry.html"
-    page.write_text(page.read_text("utf-8") + "<!-- another release -->\n", "utf-8")
+def test_access_logs_are_switched_on_once_the_account_allows_them(settings):
+    logs, throttles = settings
+    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/apigateway/aftercare-dev"
+    assert logs == {"destinationArn": group, "format": json.dumps(dict(after_deploy.LOG_LINE))}
+    assert sorted(throttles) == ["*/*"]
+    found = boto3.client("logs").describe_log_groups(logGroupNamePrefix="/aws/apigateway/")["logGroups"]
+    assert [each["arn"].removesuffix(":*") for each in found] == [group]
+
+
+# -- what would change, and changing it --------------------------------------------------------------------
+
+
+def test_diff_shows_what_would_change_and_writes_nothing_but_a_change_set_that_it_deletes(outside, project, aws):
+    kept = {name: (project.place / name).read_text("utf-8") for name in _EDITED}
+    before = _standing()
+    project.edit("infra/template.yaml", "MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 1209599")
+    project.edit("infra/template.yaml", "Outputs:\n", "Outputs:\n  extra:\n    Value: !Ref Stage\n")
+    project.edit("infra/stack.py", '    "stage": "STAGE",\n', '    "stage": "STAGE",\n    "extra": "EXTRA",\n')
+    project.edit("infra/roles.yaml", "      - wake the worker\n", "      - wake the worker\n      - claim and settle\n")
+    project.edit("templates/pages/sorry.html", "{% ", "<!-- another release -->{% ")
+    del aws.asked[:]
     try:
-        assert "Updating lambda function" in _deploy(project)
+        (diff,) = page.shown(page.section("What would change"))
+        said = project.run(diff.command)
     finally:
-        stop.set()
-        worker.join()
-    asked = wait_for("a survey of each", lambda: _asked(outside, cases))
-    assert asked == dict.fromkeys(cases, 1)
-    assert len(late) <= len(cases) / 10, late
+        for name, text in kept.items():
+            (project.place / name).write_text(text, "utf-8")
+    assert page.is_as_shown(said, diff.prints), said
+    written = [each for each in aws.asked if not wire.looks(each)]
+    assert written == ["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"]
+    assert boto3.client("cloudformation").list_change_sets(StackName="aftercare-dev")["Summaries"] == []
+    assert _standing() == before
+    assert project.run("make diff STAGE=dev") == "nothing: the stage is as the code says\n"
 
 
-def _asked(outside, cases):
-    """Return how many surveys each case got, once all have one."""
-    mails = outside.mails("How did we do")
-    found = {name: sum(f"{name}@example.org" in mail["To"] for mail in mails) for name in cases}
-    return found if all(found.values()) else None
+_EDITED = ("infra/template.yaml", "infra/stack.py", "infra/roles.yaml", "templates/pages/sorry.html")
 
 
-def test_the_stack_of_the_emulator_has_the_outputs_that_the_code_expects(aws, outside):
-    outputs = Stacks(boto3.client("cloudformation")).outputs("dev")
-    assert outputs.keys() == stack.ENVIRONMENT.keys()
+def test_an_upgrade_with_traffic_in_flight_loses_nothing(outside, project, settings):
+    """Cases come in and customers answer all the while; each case gets one survey, each answer is kept once."""
+    project.edit("templates/pages/sorry.html", "{% ", "<!-- another release -->{% ")
+    with Traffic(outside) as traffic:
+        wait_for("an answer before it", lambda: traffic.answered)
+        before = len(traffic.cases), len(traffic.answered)
+        said = project.deploy()
+        during = len(traffic.cases) - before[0], len(traffic.answered) - before[1]
+    assert "Updating lambda function" in said
+    assert "settings   as wanted\n" in said
+    assert _stage_settings(outside) == settings
+    assert min(during) > 0, during
+    surveys = wait_for("a survey of each", lambda: all(traffic.surveys().values()) and traffic.surveys())
+    assert {name: len(mails) for name, mails in surveys.items()} == dict.fromkeys(traffic.cases, 1)
+    answers = {name: outside.journey(each).answers for name, each in traffic.cases.items()}
+    assert {name: [one.scores for one in each] for name, each in answers.items()} == {
+        name: [{"csat": 5, "solved": 1}] * (name in traffic.answered) for name in traffic.cases
+    }

@@ -1,0 +1,66 @@
+"""docs/operations.md: every command on it is run by a test of this folder, as it stands there."""
+
+import re
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests.deploy import page
+from tests.deploy.emulator import BY_MODEL
+
+#: Section of the page → the file that runs its commands.
+RUN_BY = {
+    "Before you begin": "test_operations_page.py",
+    "Deploy": "test_deploy.py",
+    "What would change": "test_deploy.py",
+    "A bare chalice deploy": "test_deploy.py",
+    "Access logs": "test_deploy.py",
+    "The first survey": "test_deploy.py",
+    "By CloudFormation alone": "test_template.py",
+    "Remove everything": "test_deploy.py",
+}
+COMMAND = re.compile(r"(?:aws [a-z0-9-]+ [a-z0-9-]+|make [a-z]+|python -m infra [a-z]+)")
+
+
+def test_every_command_of_the_page_is_run_by_a_test():
+    with_commands = {title for title in page.sections() if page.shown(page.section(title))}
+    assert with_commands == RUN_BY.keys()
+    for title, file in RUN_BY.items():
+        assert f'page.section("{title}")' in Path(__file__).with_name(file).read_text("utf-8")
+
+
+def test_a_command_that_is_spoken_of_is_shown_as_well():
+    """Only what is shown is run; a command in the middle of a sentence would be neither."""
+    run = " ; ".join(each.command for title in RUN_BY for each in page.shown(page.section(title)))
+    prose = re.sub(r"^ {4,}.*$", "", page.PAGE.read_text("utf-8"), flags=re.MULTILINE)
+    spoken = {found for each in re.findall(r"`([^`]+)`", prose) for found in COMMAND.findall(" ".join(each.split()))}
+    assert {each for each in spoken if each not in run} <= {"make emulator"}
+
+
+def test_what_only_the_model_answered_is_said_on_the_page():
+    introduction = " ".join(page.PAGE.read_text("utf-8").partition("\n## ")[0].split())
+    said = set(re.findall(r"`aws ([a-z0-9-]+ [a-z0-9-]+)`", introduction))
+    assert said == {_as_the_cli_says(each) for each in BY_MODEL}
+
+
+def _as_the_cli_says(operation):
+    service, _, name = operation.partition(":")
+    return f"{service} {re.sub(r'(?<!^)(?=[A-Z])', '-', name).lower()}"
+
+
+@pytest.mark.emulator
+def test_a_domain_is_made_ready_to_send_mail_as_the_page_says(aws, project):
+    for each in page.shown(page.section("Before you begin")):
+        printed = project.run(each.command)
+        assert page.is_as_shown(printed, each.prints), f"{each}\n{printed}"
+    identities = boto3.client("sesv2").list_email_identities()["EmailIdentities"]
+    assert [each["IdentityName"] for each in identities] == ["care.example.com"]
+    assert set(aws.asked) >= BY_MODEL
+
+
+@pytest.mark.emulator
+def test_a_command_that_the_service_would_refuse_fails(aws, project):
+    """Else an answer by the model would prove nothing."""
+    with pytest.raises(AssertionError, match="MailType"):
+        project.run("aws sesv2 put-account-details --mail-type ADVERTISING --website-url https://www.example.com")
