@@ -78,12 +78,9 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         bytecode_cache=Compiled(),
         auto_reload=False,
-        extensions=["jinja2.ext.i18n"],
     )
-    # What stands in a template or a catalogue is markup, what is filled in is escaped (newstyle).
-    made.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.globals |= {"_": words.gettext, "gettext": words.gettext, "ngettext": words.ngettext}
     made.filters |= {"wrap": wrap, "lines": str.splitlines}
-    made.policies["ext.i18n.trimmed"] = True
     return made
 
 
