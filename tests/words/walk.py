@@ -12,7 +12,7 @@ from chalicelib.journey.documents import Brand
 from chalicelib.links import Link
 from tests.entry.conftest import ADA, Deployment
 from tests.unit.builders import raw
-from tests.words.specimens import LOCALES, PAGES, SUBJECT, WORDS
+from tests.words.specimens import LOCALES, SUBJECT, WORDS
 
 #: How long a person takes from seeing a page to pressing its button.
 READING = timedelta(seconds=40)
@@ -74,8 +74,7 @@ class Walk:
         links = self.stack.wiring.links
         answer, opt_out = self.stack.path("a"), "/o/" + links.token(Link("opt_out", self.journey_id, "survey"))
         self.look("a link that does not work", "/a/x")
-        if "decoy" in PAGES:
-            self.look("decoy", "/d/" + links.token(Link("decoy", self.journey_id, "survey")))
+        self.look("decoy", "/d/" + links.token(Link("decoy", self.journey_id, "survey")))
         self.look("survey", answer)
         self.look("survey, a low rating marked", f"{answer}?r=1")
         self.look("survey, a high rating marked", f"{answer}?r=5")
