@@ -133,6 +133,9 @@ class Outside:
         settings = self.signed("GET", "/documents/settings", {})["document"]
         settings.update(waking_hours={"start": "00:00:00", "end": "23:59:59"}, default_zone="UTC")
         settings["fatigue"].update(any_gap="PT0S", checkin_gap="PT0S", survey_gap="PT0S")
+        # Everything here happens within a second: what looks automatic is no subject of these tests.
+        never = ("after_delivery", "after_view", "together", "another_client_within", "decoy_within")
+        settings["trust"] = dict.fromkeys(never, "PT0S")
         self.signed("PUT", "/documents/cadence", cadence)
         self.signed("PUT", "/documents/settings", settings)
 
