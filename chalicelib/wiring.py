@@ -317,7 +317,7 @@ class Wiring:
         )
         weigher = Weigher(self.table, self._settle, self.clock)
         sign_ins = SignInMails(self.table, self.documents, letters, service, self.clock)
-        eraser = Eraser(self.table, self.erasures, self._run, self.clock)
+        eraser = Eraser(self.table, self.erasures, lambda: self.mails, self._run, self.clock)
         samples = Samples(self.table, self.documents, self.sample_letters, service, self.clock)
         return Effects(self.table, mailer, alarms, weigher, sign_ins, eraser, samples, self._run)
 

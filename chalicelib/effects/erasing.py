@@ -8,6 +8,7 @@ from chalicelib.journey.events import Event, PersonErased, journey_of_case
 from chalicelib.journey.state import Journey, Stage
 from chalicelib.store.erasure import ErasureStore
 from chalicelib.store.items import Owed
+from chalicelib.store.mails import MailArchive
 from chalicelib.store.table import Table
 
 #: So many journeys are forgotten at a time: a function has a minute. The reconciler goes on with the others.
@@ -18,9 +19,15 @@ class Eraser:
     """Forgets people. ``run`` takes an event down the whole road."""
 
     def __init__(
-        self, table: Table, store: ErasureStore, run: Callable[[Event], object], now: Callable[[], datetime]
+        self,
+        table: Table,
+        store: ErasureStore,
+        mails: Callable[[], MailArchive],
+        run: Callable[[Event], object],
+        now: Callable[[], datetime],
     ) -> None:
-        """Keep its partners."""
+        """Keep its partners; ``mails`` gives the archive when somebody is erased."""
+        self._mails = mails
         self._table = table
         self._store = store
         self._run = run
@@ -59,6 +66,7 @@ class Eraser:
                 self._store.keep_score(journey, answer, salt)
         name = f"erased/{effect.asked_at.isoformat()}"
         self._run(PersonErased(event_id=name, occurred_at=self._now(), journey_id=journey.id))
+        self._mails().delete_for_journey(journey.id)
         pk = f"J#{journey.id}"
         self._store.redact_facts(pk)
         self._store.drop(pk, "EFFECT#", but="EFFECT#alarm")

@@ -117,7 +117,7 @@ class PurchaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FailureIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A remark or a public comment that never was a case."""
+    """A remark or a public comment that never was a case. ``gesture`` is goodwill that was given on the spot."""
 
     source: Id
     remark_id: Id
@@ -129,6 +129,9 @@ class FailureIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: Short = ""
     team: Short = ""
     brand: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    category: Short = ""
+    gesture: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,2})?\Z")] | None = None
+    currency: Currency = ""
 
 
 class ActIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -253,7 +256,7 @@ def _instant(at: datetime, field: str) -> datetime:
 
 
 def _customer(given: CustomerIn) -> Customer:
-    customer_id, email = given.customer_id.strip(), _address(given.email.strip())
+    customer_id, email = given.customer_id.strip(), address(given.email.strip())
     if not customer_id and not email:
         raise _refuse("a customer is known by customer_id or by email", "customer")
     if given.time_zone:
@@ -272,18 +275,21 @@ def _customer(given: CustomerIn) -> Customer:
     )
 
 
-def _address(email: str) -> str:
-    """Return an address that mail can carry, its domain in ASCII (IDNA); empty stays empty."""
+def address(email: str, field: str = "customer.email") -> str:
+    """Return an address that mail can carry, its domain in ASCII (IDNA); empty stays empty.
+
+    Raises BadInput, naming the field.
+    """
     if not email:
         return ""
     local, _, domain = email.rpartition("@")
     dots = local.startswith(".") or local.endswith(".") or ".." in local
     if not _EMAIL.fullmatch(email) or not local.isascii() or dots:
-        raise _refuse("not a mail address", "customer.email")
+        raise _refuse("not a mail address", field)
     try:
         return f"{local}@{domain.encode('idna').decode()}"
     except UnicodeError as error:
-        raise _refuse("not a mail address", "customer.email") from error
+        raise _refuse("not a mail address", field) from error
 
 
 def _check_past(given: Any, now: datetime | None) -> None:
@@ -365,7 +371,10 @@ def _failure(given: FailureIn, epochs: Epochs) -> Event:
         channel=given.channel,
         team=given.team,
         brand=given.brand,
+        category=given.category,
     )
+    if given.gesture is not None and not given.currency:
+        raise _refuse("an amount needs its currency", "currency")
     return events.FailureLogged(
         event_id=f"logged/{given.remark_id}",
         occurred_at=at,
@@ -374,6 +383,8 @@ def _failure(given: FailureIn, epochs: Epochs) -> Event:
         customer=_customer(given.customer),
         words=given.words,
         logged_by=given.logged_by,
+        gesture=given.gesture,
+        currency=given.currency,
     )
 
 

@@ -5,9 +5,9 @@ The link is bound to the journey and to the member of staff, and expires. The co
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, time
+from datetime import datetime
 from secrets import token_hex
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import msgspec
 from chalice import Response
@@ -18,10 +18,19 @@ from chalicelib.entry.decode import BadInput, Epochs, data
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
 from chalicelib.journey import clock, playbook
 from chalicelib.journey.budget import REASONS
-from chalicelib.journey.documents import Act, StaffMember
+from chalicelib.journey.documents import Act, Documents, StaffMember
 from chalicelib.journey.errors import ActRefused
-from chalicelib.journey.events import AlarmRang, AnswerJudged, StaffActed, WordsWeighed
-from chalicelib.journey.state import Answer, Journey, Recovery
+from chalicelib.journey.events import (
+    AlarmRang,
+    AnswerJudged,
+    AttentionGiven,
+    JourneyResumed,
+    JourneyStopped,
+    PersonErased,
+    StaffActed,
+    WordsWeighed,
+)
+from chalicelib.journey.state import Answer, Journey, Person, Recovery
 from chalicelib.journey.trust import SUSPICIONS
 from chalicelib.links import BadLink, Links
 from chalicelib.store.mails import MailArchive
@@ -64,6 +73,22 @@ _GROUPED = (
     re.compile(r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+)(?:\.(?P<cents>[0-9]{1,2}))?"),
     re.compile(r"(?P<whole>[0-9]{1,3}(?:\.[0-9]{3})+)(?:,(?P<cents>[0-9]{1,2}))?"),
 )
+
+
+class Subject(Protocol):
+    """What a recovery is shown of: a journey, its person, and the documents that hold for it."""
+
+    @property
+    def journey(self) -> Journey:
+        """The journey."""
+
+    @property
+    def person(self) -> Person:
+        """Its person."""
+
+    @property
+    def documents(self) -> Documents:
+        """Its documents."""
 
 
 class WrongField(BadInput):
@@ -144,21 +169,9 @@ class Work:
         if fields.get("act") not in get_args(Act):
             message = "There is no such act."
             raise BadInput(message)
-        told: dict[str, Any] = {
-            name: fields[name].strip()
-            for name in ("act", "text", "currency", "redress", "cause", "improvement")
-            if fields.get(name, "").strip()
-        }
+        told = acted(fields, member.calendar or self._documents().settings.calendar)
         told |= {"journey_id": journey.id, "by": member.id, "acted_at": self._now().isoformat()}
         told["act_id"] = fields.get("view", "") or token_hex(16)
-        if fields.get("amount", "").strip():
-            told["amount"] = _amount(fields["amount"])
-        if "currency" in told:
-            told["currency"] = told["currency"].upper()
-        if fields.get("due"):
-            told["due"] = self._end_of_day(fields["due"], member).isoformat()
-        if fields.get("kept") == "no":
-            told["kept"] = False
         try:
             event = data("staff.acted", msgspec.json.encode(told), self._epochs)
         except BadInput as error:
@@ -183,15 +196,6 @@ class Work:
             human=verdict == "person",
             by=member.id,
         )
-
-    def _end_of_day(self, day: str, member: StaffMember) -> datetime:
-        """A promised day is kept until the end of its working hours."""
-        calendar = member.calendar or self._documents().settings.calendar
-        try:
-            date = datetime.strptime(day, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone until the next line
-        except ValueError as error:
-            raise WrongField("due") from error
-        return datetime.combine(date, calendar.hours.end or time(17), tzinfo=clock.zone(calendar.zone))
 
     def _documents(self) -> Any:
         return self._desk.pipeline.documents.for_journey(Journey(id=""), self._now())
@@ -222,16 +226,16 @@ class Work:
         recovery = visit.journey.recovery or (visit.journey.recoveries[-1] if visit.journey.recoveries else None)
         context = {
             "staff": rendering.staff(member),
-            "recovery": _recovery(visit, recovery, zone),
+            "recovery": recovery_shown(visit, recovery, zone),
             "customer": _customer(visit),
             "case": rendering.case(visit.journey),
-            "answers": _answers(visit.journey, zone),
+            "answers": answers_shown(visit.journey, zone),
             "doubtful": _doubtful(visit.journey, zone),
-            "steps": _steps(visit, recovery, zone, self._now()),
+            "steps": steps_shown(visit, recovery, zone, self._now()),
             "mails": _mails(visit.journey, zone),
             "mail": self._mail(visit.journey, mail),
             "timeline": [{"at": _short(fact.at, zone), "text": describe(fact, visit)} for fact in facts],
-            "forms": _forms(visit, recovery, typed or {}, wrong or {}),
+            "forms": forms(visit, recovery, typed or {}, wrong or {}),
             "notice": notice,
             "errors": list(errors),
             "view": token_hex(16),
@@ -267,7 +271,37 @@ def _as_read(raw: bytes) -> dict[str, str]:
     return {"subject": str(found["Subject"] or ""), "text": str(body.get_content()) if body is not None else ""}
 
 
-def _amount(typed: str) -> str:
+def acted(fields: Mapping[str, str], calendar: clock.Calendar) -> dict[str, Any]:
+    """Return what a form says of an act, as the API takes it: amounts and days as people write them.
+
+    Raises WrongField.
+    """
+    told: dict[str, Any] = {
+        name: fields[name].strip()
+        for name in ("act", "text", "currency", "redress", "cause", "improvement")
+        if fields.get(name, "").strip()
+    }
+    if fields.get("amount", "").strip():
+        told["amount"] = amount(fields["amount"])
+    if "currency" in told:
+        told["currency"] = told["currency"].upper()
+    if fields.get("due"):
+        told["due"] = _end_of_day(fields["due"], calendar).isoformat()
+    if fields.get("kept") == "no":
+        told["kept"] = False
+    return told
+
+
+def _end_of_day(day: str, calendar: clock.Calendar) -> datetime:
+    """A promised day is kept until the end of its working hours."""
+    try:
+        date = datetime.strptime(day, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone until the next line
+    except ValueError as error:
+        raise WrongField("due") from error
+    return datetime.combine(date, calendar.hours.end, tzinfo=clock.zone(calendar.zone))
+
+
+def amount(typed: str) -> str:
     """Return an amount as the ledger writes it: ``$25``, ``25,00`` and ``1,250.00`` are amounts too."""
     plain = _SIGNS.sub("", typed)
     found = next((match for form in (_PLAIN, *_GROUPED) if (match := form.fullmatch(plain))), None)
@@ -281,7 +315,8 @@ def _short(instant: datetime, zone: str) -> str:
     return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
 
 
-def _recovery(visit: pages.Visit, recovery: Recovery | None, zone: str) -> dict[str, Any]:
+def recovery_shown(visit: Subject, recovery: Recovery | None, zone: str) -> dict[str, Any]:
+    """Return a recovery as its page shows it: whose, how severe, what is next and when that is due."""
     if recovery is None:
         stage = visit.journey.stage.value.replace("_", " ")
         empty = dict.fromkeys(("number", "severity", "opened", "owner", "due", "promised"), "")
@@ -310,7 +345,7 @@ def _customer(visit: pages.Visit) -> dict[str, str]:
     }
 
 
-def _answers(journey: Journey, zone: str) -> list[dict[str, str]]:
+def answers_shown(journey: Journey, zone: str) -> list[dict[str, str]]:
     """Return all that the customer said, to questions and to proposals, oldest first."""
     said = [
         (
@@ -357,7 +392,8 @@ def _doubtful(journey: Journey, zone: str) -> list[dict[str, str]]:
     ]
 
 
-def _steps(visit: pages.Visit, recovery: Recovery | None, zone: str, now: datetime) -> list[dict[str, Any]]:
+def steps_shown(visit: Subject, recovery: Recovery | None, zone: str, now: datetime) -> list[dict[str, Any]]:
+    """Return the steps of the playbook, each with when it was done or is due."""
     if recovery is None:
         return []
     current = playbook.current(recovery, visit.documents) if recovery.is_open else None
@@ -410,21 +446,37 @@ _FIELDS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def _forms(
-    visit: pages.Visit, recovery: Recovery | None, typed: Mapping[str, str], wrong: Mapping[str, str]
+def forms(
+    visit: Subject, recovery: Recovery | None, typed: Mapping[str, str], wrong: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Return the form of the step that is next, and of making a better proposal while none is accepted.
 
     What was typed in a form that was refused stands in it again, even if its step is not the next one any more.
     """
     labels: dict[str, str] = {one.act: one.label for one in visit.documents.playbook.steps}
+    return filled_forms(possible(recovery, visit.documents), labels, typed, wrong)
+
+
+def possible(recovery: Recovery | None, documents: Documents) -> dict[str, tuple[str, str, bool]]:
+    """Return what can be done next: the act, with its label, that of its button, and whether it is the main one."""
     shown: dict[str, tuple[str, str, bool]] = {}
     if recovery is not None and recovery.is_open:
-        step = playbook.current(recovery, visit.documents)
+        step = playbook.current(recovery, documents)
         if step is not None:
             shown[step.act] = (step.label, step.label, True)
         if recovery.proposal is not None and not recovery.proposal.accepted and recovery.when("deliver") is None:
             shown.setdefault("propose", ("Make a better proposal", "Send the new proposal", False))
+    return shown
+
+
+def filled_forms(
+    shown: dict[str, tuple[str, str, bool]],
+    labels: Mapping[str, str],
+    typed: Mapping[str, str],
+    wrong: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """Return the forms of what can be done; what was typed in one that was refused stands in it again."""
+    shown = dict(shown)
     refused = typed.get("act", "")
     if any(field["kind"] != "select" and typed.get(field["name"], "") for field in _FIELDS.get(refused, [])):
         label = labels.get(refused, refused.capitalize())
@@ -450,7 +502,25 @@ def _filled(fields: list[dict[str, Any]], typed: Mapping[str, str], wrong: Mappi
     ]
 
 
-def describe(fact: Fact, visit: pages.Visit) -> str:
+_SEEN_TO = {"take": "Taken on", "snooze": "Put off", "hand_over": "Handed over", "done": "Seen to"}
+
+
+def _decided(event: object, visit: Subject) -> str:
+    """Return what somebody decided about the journey, in words; nothing for any other fact."""
+    if isinstance(event, PersonErased):
+        return "Everything about the person was erased"
+    if not isinstance(event, AttentionGiven | JourneyStopped | JourneyResumed):
+        return ""
+    member = visit.documents.staff.member(event.by)
+    by = member.name if member else event.by
+    if isinstance(event, AttentionGiven):
+        to = visit.documents.staff.member(event.to)
+        what = f"{_SEEN_TO[event.what]} by {by}{f' to {to.name}' if to and event.what == 'hand_over' else ''}"
+        return f"{what}: {event.note}" if event.note else what
+    return f"Stopped by {by}: {event.why}" if isinstance(event, JourneyStopped) else f"Resumed by {by}"
+
+
+def describe(fact: Fact, visit: Subject) -> str:
     """Return a fact in words that a person on the team understands."""
     event = fact.event
     name = type(event).__name__
@@ -464,6 +534,9 @@ def describe(fact: Fact, visit: pages.Visit) -> str:
     if isinstance(event, AnswerJudged):
         by = visit.documents.staff.member(event.by)
         return f"{by.name if by else event.by}: {'a person' if event.human else 'no person'} gave a doubtful answer"
+    decided = _decided(event, visit)
+    if decided:
+        return decided
     if isinstance(event, AlarmRang):
         return "Time passed: what was due was looked at"
     reason = getattr(event, "reason", "")

@@ -153,6 +153,12 @@ def _parameter(params: Params) -> Iterator[Use]:
     yield Use("ssm:PutParameter", arn("ssm", f"parameter{params['Name']}"))
 
 
+def _objects(params):
+    """Deleting several asks for the right to delete each. Source: S3 API Reference, DeleteObjects."""
+    for one in params["Delete"]["Objects"]:
+        yield Use("s3:DeleteObject", f"arn:aws:s3:::{params['Bucket']}/{one['Key']}")
+
+
 def _parameters(params):
     """The names begin with a slash. The key aws/ssm asks for no right: SSM User Guide, "Restricting access"."""
     for name in params["Names"]:
@@ -168,9 +174,11 @@ ASKED: dict[str, Callable[[Params], Iterator[Use]]] = {
     "dynamodb.PutItem": _table("PutItem"),
     "dynamodb.Query": _table("Query"),
     "dynamodb.TransactWriteItems": _transaction,
+    "dynamodb.UpdateItem": _table("UpdateItem"),
     "scheduler.CreateSchedule": _schedule("CreateSchedule"),
     "scheduler.DeleteSchedule": _schedule("DeleteSchedule"),
     "scheduler.UpdateSchedule": _schedule("UpdateSchedule"),
+    "s3.DeleteObjects": _objects,
     "s3.GetObject": _object("GetObject"),
     "s3.ListObjectsV2": lambda params: iter([Use("s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}")]),
     "s3.PutObject": _object("PutObject"),

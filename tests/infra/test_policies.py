@@ -143,7 +143,7 @@ def test_a_resource_has_a_wildcard_only_where_a_reason_is_written():
         f"arn:aws:s3:::aftercare-test-mail-{ACCOUNT}-{REGION}/sent/*",
     }
     reasons = {name for name, grant in policies.roles().grants.items() if grant.reason}
-    assert reasons == {"log", "send mail", "set alarms", "keep mail as sent", "read mail as sent"}
+    assert reasons == {"log", "send mail", "set alarms", "keep mail as sent", "read mail as sent", "erase mail as sent"}
 
 
 def _function_names():

@@ -24,7 +24,12 @@ def everything(world: World) -> str:
     """All that the table and the queues hold, keys included, as one lower-case text."""
     stored = [repr(item) for item in every_item(world.stack)]
     queued = [repr(message) for message in world.stack.account.sqs.__dict__.items()]
-    return "\n".join([*stored, *queued]).lower()
+    bucket = world.stack.environment["MAIL_BUCKET"]
+    kept = [
+        world.stack.account.s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read().decode()
+        for one in world.stack.account.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+    ]
+    return "\n".join([*stored, *queued, *kept]).lower()
 
 
 def found(world: World) -> list[str]:

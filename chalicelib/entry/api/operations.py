@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from chalicelib.settings import Settings
     from chalicelib.store.access import Access
     from chalicelib.store.documents import DocumentStore
+    from chalicelib.store.erasure import ErasureStore
     from chalicelib.store.figures import FigureStore
+    from chalicelib.store.lists import Lists
+    from chalicelib.store.mails import MailArchive
     from chalicelib.store.table import Table
     from chalicelib.vault import Vault
 
@@ -64,6 +67,18 @@ class Partners(Protocol):
     @property
     def epochs(self) -> "Epochs":
         """The epochs of cases."""
+
+    @property
+    def lists(self) -> "Lists":
+        """The lists of the console."""
+
+    @property
+    def erasures(self) -> "ErasureStore":
+        """How far erasures have come."""
+
+    @property
+    def mails(self) -> "MailArchive":
+        """Mails as they were sent."""
 
     @property
     def access(self) -> "Access":

@@ -1,0 +1,121 @@
+"""The rooms of journeys: the list, and one journey with all that is known of it and all that can be done about it."""
+
+from typing import Any
+
+import msgspec
+from chalice import Response
+
+from chalicelib.entry import work
+from chalicelib.entry.api import journeys
+from chalicelib.entry.api.problems import BadField
+from chalicelib.entry.console import today
+from chalicelib.entry.console.house import Visit
+from chalicelib.entry.work import WrongField
+from chalicelib.journey.errors import ActRefused
+from chalicelib.journey.state import Stage
+
+#: A mail's own styles and pictures in data, no script, nothing from elsewhere; framed by our page alone.
+_MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+_DONE = {
+    "take": "The recovery is yours.",
+    "apologise": "Your apology is on its way, or noted as spoken.",
+    "propose": "Your proposal is on its way.",
+    "deliver": "Delivered, and written into the ledger.",
+    "thank": "Your thanks will arrive in the customer's waking hours.",
+    "debrief": "The debrief is kept.",
+    "close": "Closed.",
+}
+
+
+def listing(visit: Visit) -> Response:
+    """List journeys, the newest first: all, or those in one stage."""
+    stage = visit.query("stage")
+    found = visit.call("journeys.listing", journeys.Asked(stage=stage, cursor=visit.query("cursor")))
+    stages = [one.value for one in Stage if one is not Stage.UNBORN]
+    return visit.show("journeys", title="Journeys", found=found, stage=stage, stages=stages)
+
+
+def show(visit: Visit) -> Response:
+    """Show one journey."""
+    return _journey(visit, {}, {})
+
+
+def _journey(
+    visit: Visit, typed: dict[str, str], wrong: dict[str, str], status: int = 200, alert: str = ""
+) -> Response:
+    journey_id = visit.parameters["journey_id"]
+    found = visit.call("journeys.show", journeys.One(journey_id))
+    shown = {one.act: (one.label, one.button, one.main) for one in found.possible}
+    labels = {step.act: step.label for step in found.steps}
+    return visit.show(
+        "journey",
+        title=found.case.subject if found.case and found.case.subject else "Journey",
+        status=status,
+        found=found,
+        recovery=found.recoveries[-1] if found.recoveries else None,
+        forms=work.filled_forms(shown, labels, typed, wrong),
+        alert=alert,
+        names={member.id: member.name for member in visit.house.guard.staff().members},
+        **{**today.beside(visit), "back": f"/console/journeys/{journey_id}"},
+    )
+
+
+def act(visit: Visit) -> Response:
+    """Do one act of the recovery; what is refused comes back with what was typed."""
+    fields = visit.fields
+    try:
+        asked = _acted(visit)
+        visit.call("journeys.act", asked)
+    except WrongField as error:
+        return _journey(visit, fields, {error.field: str(error)}, 422, str(error))
+    except msgspec.ValidationError as error:
+        return _journey(visit, fields, {}, 422, str(error))
+    except ActRefused as error:
+        return _journey(visit, fields, {}, 409, error.explanation)
+    return visit.see(f"/console/journeys/{asked.journey_id}", _DONE[asked.act])
+
+
+def _acted(visit: Visit) -> journeys.Acted:
+    member = visit.member
+    calendar = (member.calendar if member else None) or visit.house.settings().calendar
+    told: dict[str, Any] = work.acted(visit.fields, calendar)
+    return msgspec.convert({**told, "journey_id": visit.parameters["journey_id"]}, journeys.Acted)
+
+
+def stop(visit: Visit) -> Response:
+    """End a journey by a lead's word."""
+    why = visit.fields.get("why", "").strip()
+    if not why:
+        raise BadField("why", "say why it ends, for whoever asks later")
+    journey_id = visit.parameters["journey_id"]
+    visit.call("journeys.stop", journeys.Stop(journey_id, why[:2000]))
+    return visit.see(f"/console/journeys/{journey_id}", "Stopped. Nothing more is sent in it.")
+
+
+def resume(visit: Visit) -> Response:
+    """Let a stopped journey go on."""
+    journey_id = visit.parameters["journey_id"]
+    visit.call("journeys.resume", journeys.One(journey_id))
+    return visit.see(f"/console/journeys/{journey_id}", "It goes on.")
+
+
+def mail(visit: Visit) -> Response:
+    """Show a mail exactly as it was sent."""
+    journey_id, touch_id = visit.parameters["journey_id"], visit.parameters["touch_id"]
+    found = visit.call("journeys.mail", journeys.Mail(journey_id, touch_id))
+    return visit.show("mail", title="Mail as sent", found=found, journey_id=journey_id, touch_id=touch_id)
+
+
+def html(visit: Visit) -> Response:
+    """Give the frame of a mail's own page: it may do nothing at all."""
+    asked = journeys.Mail(visit.parameters["journey_id"], visit.parameters["touch_id"])
+    found = visit.call("journeys.mail", asked)
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": _MAIL_POLICY,
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex",
+    }
+    return Response(found.html, headers=headers)

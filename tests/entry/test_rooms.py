@@ -1,0 +1,257 @@
+"""The rooms of the console, as staff use them: what stands on a page is what the lists count, and a press does it."""
+
+import json
+import re
+from urllib.parse import urlencode
+
+import pytest
+
+from chalicelib.entry.guard import form_token
+from chalicelib.journey.events import person_id_of
+from chalicelib.store.access import Session
+from tests.entry.staff import Browser
+from tests.faults.world import DAY, HOUR, START, World
+
+PAT = {
+    "customer_id": "c-1", "email": "pat@example.org", "first_name": "Pat", "last_name": "Ørsted",
+    "time_zone": "America/New_York",
+}  # fmt: skip
+
+
+def console(world: World, role: str = "lead") -> Browser:
+    """A browser in which a member of staff has just signed in: ana an agent, samir a lead, ines an admin."""
+    member = {"agent": "ana", "lead": "samir", "admin": "ines"}[role]
+    browser, token = Browser(world.stack), f"token-{member}-{world.now}"
+    access = world.stack.wiring.access
+    access.begin(token, Session(member, world.now, access.epoch(member)))
+    browser.cookies["__Host-aftercare"], browser.form_token = token, form_token(token)
+    return browser
+
+
+def text(reply) -> str:
+    """The words of a page, one space apart."""
+    assert reply.status == 200, reply.body[:2000]
+    shown = re.sub(r"(?s)<(script|style|dialog).*?</\1>", "", reply.body.decode())
+    return " ".join(re.sub(r"<[^>]+>", " ", shown).split())
+
+
+@pytest.fixture
+def world():
+    """One recovery that nobody has taken, and one lukewarm answer."""
+    world = World({})
+    world.reactions = {"survey": lambda mail: world.once(mail.journey_id, HOUR, lambda: _answer(world, mail))}
+    world.resolve("lamp", PAT, subject="The lamp", team="north", category="delivery")
+    other = {"email": "kim@example.org", "first_name": "Kim", "time_zone": "America/New_York"}
+    world.resolve("lens", other, subject="The lens")
+    world.live(START + 2 * DAY)
+    return world
+
+
+def _answer(world, mail):
+    bad = mail.to == "pat@example.org"
+    world.answer(mail, "Still broken" if bad else "Meh", csat=1 if bad else 3)
+
+
+def test_today_shows_what_needs_somebody_most_urgent_first_and_counts_what_it_shows(world):
+    page = text(console(world).get("/console"))
+    assert "Everybody's 2" in page
+    assert "Recoveries 1" in page
+    assert "Lukewarm answers 1" in page
+    assert page.index("Take the recovery") < page.index("A lukewarm answer")
+
+
+def test_one_press_takes_a_recovery_and_it_is_mine(world):
+    browser = console(world)
+    browser.get("/console")
+    journey = world.journeys["lamp"]
+    reply = browser.press(f"/console/todos/{journey}/recovery-1", what="take", back="/console?who=me")
+    assert (reply.status, reply.headers["Location"]) == (303, "/console?who=me")
+    recovery = world.table.journey(journey).value.recovery
+    assert (recovery.owner, recovery.when("take")) == ("samir", world.now)
+    assert "Apologise in person" in text(browser.get("/console?who=me"))
+
+
+def test_what_is_snoozed_is_gone_until_its_morning(world):
+    browser = console(world)
+    browser.get("/console")
+    journey = world.table.journey(world.journeys["lens"]).value
+    key = journey.todos[0].key
+    browser.press(f"/console/todos/{journey.id}/{key}", what="snooze", until="2026-03-06", back="/console")
+    assert "A lukewarm answer" not in text(browser.get("/console"))
+    world.live(START + 4 * DAY)
+    assert "A lukewarm answer" in text(console(world).get("/console"))
+
+
+def test_a_day_in_the_past_and_no_day_are_refused_in_words(world):
+    browser = console(world)
+    browser.get("/console")
+    for day, status in (("2026-03-01", 409), ("soon", 422)):
+        reply = browser.press(f"/console/todos/{world.journeys['lamp']}/recovery-1", what="snooze", until=day)
+        assert reply.status == status
+
+
+def test_what_is_done_is_gone_for_good_and_its_note_is_a_fact(world):
+    browser = console(world)
+    browser.get("/console")
+    journey = world.table.journey(world.journeys["lens"]).value
+    browser.press(f"/console/todos/{journey.id}/{journey.todos[0].key}", what="done", note="Rang them.")
+    assert "Everybody's 1" in text(browser.get("/console"))
+    assert "Rang them." in [getattr(fact.event, "note", "") for fact in world.table.facts(f"J#{journey.id}")]
+
+
+# -- journeys --------------------------------------------------------------------------------------------
+
+
+def test_a_journey_says_what_happened_what_is_next_and_what_the_customer_said(world):
+    page = text(console(world).get(f"/console/journeys/{world.journeys['lamp']}"))
+    for said in ("The lamp recovering", "Still broken", "csat 1", "Recovery 1 P2", "Case resolved", "Pat Ørsted"):
+        assert said in page
+    assert "everybody was told, and the recovery is looked at again" in page
+
+
+def test_from_the_page_of_a_journey_its_whole_recovery_is_worked(world):
+    browser, journey = console(world, "agent"), world.journeys["lamp"]
+    path = f"/console/journeys/{journey}"
+    browser.get(path)
+    for fields in (
+        {"act": "take"},
+        {"act": "apologise", "text": "I am sorry about the lamp."},
+        {"act": "propose", "text": "A new lamp by Friday.", "due": "2026-03-09"},
+    ):
+        reply = browser.press(f"{path}/acts", **fields)
+        assert (reply.status, reply.headers["Location"]) == (303, path), reply.body
+        world.stack.settle()
+    recovery = world.table.journey(journey).value.recovery
+    assert [(done.act, done.by) for done in recovery.done] == [
+        ("take", "ana"),
+        ("apologise", "ana"),
+        ("propose", "ana"),
+    ]
+    assert recovery.proposal.action == "A new lamp by Friday."
+
+
+def test_an_act_that_is_refused_keeps_what_was_typed(world):
+    browser, path = console(world, "agent"), f"/console/journeys/{world.journeys['lamp']}"
+    browser.get(path)
+    reply = browser.press(f"{path}/acts", act="propose", text="Too early", due="2026-03-09")
+    assert (reply.status, "Too early" in reply.body.decode()) == (409, True)
+    reply = browser.press(f"{path}/acts", act="take", due="soon")
+    assert reply.status == 422
+
+
+def test_a_mail_is_shown_exactly_as_it_was_sent_in_a_frame_that_may_do_nothing(world):
+    browser, journey = console(world), world.journeys["lamp"]
+    page = browser.get(f"/console/journeys/{journey}/mails/survey")
+    assert 'sandbox=""' in page.body.decode()
+    assert "pat@example.org" in text(page)
+    frame = browser.get(f"/console/journeys/{journey}/html/survey")
+    assert frame.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert b"<html" in frame.body
+
+
+def test_journeys_are_listed_whole_and_by_stage(world):
+    browser = console(world)
+    assert all(said in text(browser.get("/console/journeys")) for said in ("The lamp", "The lens"))
+    recovering = text(browser.get("/console/journeys?stage=recovering"))
+    assert ("The lamp" in recovering, "The lens" in recovering) == (True, False)
+    assert browser.get("/console/journeys?stage=nowhere").status == 422
+
+
+def test_a_lead_stops_a_journey_and_lets_it_go_on(world):
+    browser, path = console(world), f"/console/journeys/{world.journeys['lens']}"
+    browser.get(path)
+    assert browser.press(f"{path}/stop", why="").status == 422
+    assert browser.press(f"{path}/stop", why="They asked us to.").status == 303
+    assert "Stopped by Samir Haddad: They asked us to." in text(browser.get(path))
+    assert browser.press(f"{path}/resume").status == 303
+    assert world.table.journey(world.journeys["lens"]).value.stage == "checking_in"
+
+
+# -- people ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("q", "to"),
+    [
+        ("PAT@example.org", "people"),
+        ("ørs", "people"),
+        ("lamp", "journeys"),
+        ("desk/lamp", "journeys"),
+    ],
+)
+def test_what_is_unique_is_shown_at_once(world, q, to):
+    found = console(world).get(f"/console/search?{urlencode({'q': q})}")
+    assert (found.status, found.headers["Location"].split("/")[2]) == (303, to)
+
+
+def test_what_is_not_there_is_said(world):
+    assert "Nothing found." in text(console(world).get("/console/search?q=nobody@example.org"))
+
+
+def test_the_page_of_a_person_says_what_may_be_sent_and_why_not(world):
+    browser = console(world, "admin")
+    page = text(browser.get(f"/console/people/{_pat()}"))
+    assert all(said in page for said in ("pat@example.org", "recovering", "1 of 6", "not before", "The lamp"))
+
+
+def test_an_address_is_corrected_and_a_wrong_one_refused(world):
+    browser, path = console(world, "agent"), f"/console/people/{_pat()}"
+    browser.get(path)
+    assert browser.press(f"{path}/address", email="nowhere").status == 422
+    assert browser.press(f"{path}/address", email="pat@right.example.org").status == 303
+    assert world.table.person(_pat()).value.email == "pat@right.example.org"
+
+
+def test_an_export_holds_everything_and_only_an_admin_gets_it(world):
+    assert console(world).get(f"/console/people/{_pat()}/export").status == 403
+    held = json.loads(console(world, "admin").get(f"/console/people/{_pat()}/export").body)
+    (journey,) = held["journeys"]
+    assert held["person"]["customer"]["email"] == "pat@example.org"
+    assert journey["journey"]["answers"][0]["words"] == "Still broken"
+    assert "How did we do" in journey["mails"]["survey"]["text"] or journey["mails"]["survey"]["text"]
+    assert [entry["verb"] for entry in held["audit"]].count("exported") >= 0
+
+
+def test_a_person_is_erased_only_when_the_word_was_typed_and_the_page_says_how_far_it_is(world):
+    browser, path = console(world, "admin"), f"/console/people/{_pat()}"
+    browser.get(path)
+    assert browser.press(f"{path}/erase", confirm="yes").status == 422
+    assert browser.press(f"{path}/erase", confirm="ERASE").status == 303
+    world.stack.settle()
+    page = text(browser.get(path))
+    assert "was erased, with 1 journey." in page
+    assert "pat@example.org" not in page
+
+
+# -- a failure that never was a case ---------------------------------------------------------------------
+
+
+def test_a_failure_is_logged_with_one_form_and_its_recovery_is_open_with_the_gesture_in_the_ledger(world):
+    browser = console(world, "agent")
+    browser.get("/console/failures/new")
+    reply = browser.press(
+        "/console/failures", words="An hour in the queue!", channel="counter", first_name="Lee", gesture="$20",
+        currency="usd", remark_id="a1",
+    )  # fmt: skip
+    assert reply.status == 303, reply.body
+    journey = world.table.journey(reply.headers["Location"].rpartition("/")[2]).value
+    line = journey.recovery.redress[0]
+    assert (journey.answers[0].words, line.kind, line.amount, line.currency, line.by) == (
+        "An hour in the queue!",
+        "goodwill",
+        "20.00",
+        "USD",
+        "ana",
+    )
+
+
+def test_above_the_mandate_nothing_is_logged_and_the_mandate_is_named(world):
+    browser = console(world, "agent")
+    browser.get("/console/failures/new")
+    reply = browser.press("/console/failures", words="An hour!", gesture="250.01", currency="USD", remark_id="a2")
+    assert (reply.status, "up to 250 USD" in reply.body.decode()) == (409, True)
+    assert "An hour!" in reply.body.decode()
+
+
+def _pat() -> str:
+    return person_id_of("c-1", "")
