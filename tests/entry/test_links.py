@@ -7,8 +7,10 @@ from itertools import product
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chalicelib.links import BadLink, Link, Links, Purpose
+from chalicelib.links import BadLink, Link, Links, Purpose, Shown
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
@@ -210,3 +212,29 @@ def test_damaged_and_foreign_tokens_open_nothing():
 @pytest.mark.slow
 def test_a_million_damaged_and_foreign_tokens_open_nothing():
     assert _accepted(1_000_000, seed=2) == []
+
+
+# -- the view of a page ----------------------------------------------------------------------------------------
+
+
+def test_a_view_says_when_its_page_was_shown_and_holds_while_its_key_lives():
+    view = _links(k1=OLD).view(LINK, NOW, "n" * 32)
+    for keys in ({"k1": OLD}, {"k2": NEW, "k1": OLD}):
+        assert _links(**keys).shown(LINK, view) == Shown(NOW, "n" * 32)
+    assert _links(k2=NEW).shown(LINK, view) is None
+
+
+def test_a_view_is_of_one_page_and_a_token_is_none():
+    links = _links(k1=NEW)
+    view = links.view(LINK, NOW, "n" * 32)
+    others = [Link(purpose, JOURNEY, LINK.subject) for purpose in PURPOSES if purpose != LINK.purpose]
+    others += [Link(LINK.purpose, "jother", LINK.subject), Link(LINK.purpose, JOURNEY, "other")]
+    assert [links.shown(other, view) for other in others] == [None] * len(others)
+    assert links.shown(LINK, links.token(LINK)) is None
+    with pytest.raises(BadLink):
+        links.read(view, LINK.purpose, NOW)
+
+
+@given(st.text(max_size=120) | st.binary(max_size=80).map(lambda raw: "k1." + raw.hex() + ".AAAA"))
+def test_no_view_can_be_made_up(view):
+    assert _links(k1=NEW).shown(LINK, view) is None

@@ -1,5 +1,6 @@
 """Which answers look automatic, and what becomes of them: nobody unhappy is lost, and no machine starts a recovery."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.journey import trust
+from chalicelib.journey import documents, trust
 from chalicelib.journey.documents import Trust
+from chalicelib.journey.errors import BadDocument
 from chalicelib.journey.events import Evidence
 from chalicelib.journey.state import Stage
-from tests.unit.builders import History, days, hours
+from tests.unit.builders import History, days, hours, raw
 
 CUSTOMER, SCANNER = "c-customer", "c-scanner"
 
@@ -329,3 +331,10 @@ def test_every_threshold_is_the_leads():
     history.waits(hours(1))
     press(history, ago=1.5, csat=1)
     assert doubt(history) == ["too_soon_after_view"]
+
+
+@pytest.mark.parametrize("name", Trust.__struct_fields__)
+def test_a_threshold_that_is_no_duration_is_refused_by_its_name(name):
+    settings = json.loads(raw("settings")) | {"trust": {name: "soon"}}
+    with pytest.raises(BadDocument, match=rf"\$\.trust\.{name}"):
+        documents.read("settings", json.dumps(settings).encode())
