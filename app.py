@@ -47,6 +47,12 @@ def on_feedback(event: Any) -> None:
     wired().consumer.feedback(event.to_dict())
 
 
+@app.on_sqs_message(queue=queue_name("reply"), batch_size=1)
+def on_reply(event: Any) -> None:
+    """Give a mail that came in to the journey that it answers."""
+    wired().replied(event.to_dict())
+
+
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def on_reconcile(event: Any) -> None:
     """Find what was missed, and do it."""

@@ -8,7 +8,8 @@ that was really shown can bring it back.
 """
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import re
+from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -133,6 +134,42 @@ def _origin(url: str) -> str:
 def _payload(link: Link) -> str:
     expires = str(int(link.expires.timestamp())) if link.expires else ""
     return _encode(f"{link.purpose}|{link.journey_id}|{link.subject}|{expires}".encode())
+
+
+class ReplyAddresses:
+    """Addresses to which customers write back, one a journey: ``reply+<journey><mac>@<domain>``.
+
+    A local part has at most 64 characters, and mail servers may change its case: so all is lower-case base 32. The MAC
+    is HMAC-SHA256 cut to 130 bits, under the keys of links and for this purpose only; there is no room for a key id, so
+    all live keys are tried.
+    """
+
+    _FORM = re.compile(r"reply\+(?P<journey>j[a-z2-7]{26})(?P<mac>[a-z2-7]{26})")
+    _MAC_LETTERS = 26
+
+    def __init__(self, keys: Mapping[str, bytes], domain: str) -> None:
+        """Keep the keys, the signing one first, and the domain that SES receives for."""
+        self._keys = keys
+        self._domain = domain.lower()
+
+    def address(self, journey_id: str) -> str:
+        """Return the address of a journey, signed with the newest key."""
+        return f"reply+{journey_id}{self._mac(next(iter(self._keys.values())), journey_id)}@{self._domain}"
+
+    def read(self, address: str) -> str:
+        """Return the journey of an address; raises BadLink unless it is one of ours."""
+        local, _, domain = address.lower().rpartition("@")
+        found = self._FORM.fullmatch(local) if domain == self._domain else None
+        if found is None:
+            raise BadLink
+        right = [hmac.compare_digest(found["mac"], self._mac(key, found["journey"])) for key in self._keys.values()]
+        if not any(right):
+            raise BadLink
+        return found["journey"]
+
+    def _mac(self, key: bytes, journey_id: str) -> str:
+        signed = hmac.new(key, f"reply|{journey_id}".encode(), sha256).digest()
+        return b32encode(signed).decode().lower()[: self._MAC_LETTERS]
 
 
 def _encode(raw: bytes) -> str:

@@ -11,7 +11,10 @@ class MissingSetting(Exception):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Names and addresses of one stage. `from_env` reads them; no other module knows where they come from."""
+    """Names and addresses of one stage. `from_env` reads them; no other module knows where they come from.
+
+    ``inbound_domain`` is the domain at which the stage takes replies itself; empty where it takes none.
+    """
 
     stage: str
     table: str
@@ -26,16 +29,18 @@ class Settings(msgspec.Struct, frozen=True):
     base_url: str
     mail_from: str
     reply_to: str
+    inbound_domain: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
         """Read every setting; raises MissingSetting, naming all that are absent."""
         names = cls.__struct_fields__
-        missing = [name.upper() for name in names if not env.get(name.upper())]
+        needed = names[: len(names) - len(cls.__struct_defaults__)]
+        missing = [name.upper() for name in needed if not env.get(name.upper())]
         if missing:
             message = f"missing in the environment: {', '.join(missing)}"
             raise MissingSetting(message)
-        return cls(**{name: env[name.upper()] for name in names})
+        return cls(**{name: env.get(name.upper(), "") for name in names})
 
 
 def from_environment() -> Settings:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from chalicelib.entry.console.house import House
     from chalicelib.entry.desk import Desk
     from chalicelib.entry.guard import Guard
+    from chalicelib.entry.inbound import Inbound
     from chalicelib.entry.pages import Pages
     from chalicelib.entry.queues import Consumer
     from chalicelib.entry.signed import Signed
     from chalicelib.entry.work import Work
     from chalicelib.insight.rollup import Rollup
-    from chalicelib.links import Links
+    from chalicelib.links import Links, ReplyAddresses
     from chalicelib.pipeline import Pipeline, Worker
     from chalicelib.store.access import Access
     from chalicelib.store.audit import Audit
@@ -309,7 +310,7 @@ class Wiring:
 
         s = self.settings
         service = MailService(self._client("sesv2"), s.configuration_set, self._boundary)
-        letters = Letters(self.links, s.mail_from, s.reply_to)
+        letters = Letters(self.links, s.mail_from, s.reply_to, self._reply_addresses if s.inbound_domain else None)
         mailer = Mailer(self.table, self.documents, letters, service, self.mails, self._settle, self.clock)
         scheduler = self._client("scheduler")
         alarms = Alarms(
@@ -330,6 +331,26 @@ class Wiring:
         for further in handled.owed:
             if further.effect.key != owed.effect.key:
                 self._effects.perform(further)
+
+    @cached_property
+    def _reply_addresses(self) -> "ReplyAddresses":
+        from chalicelib.links import ReplyAddresses
+
+        return ReplyAddresses(self.vault.link_keys(), self.settings.inbound_domain)
+
+    def replied(self, records: Any) -> None:
+        """Take what the bucket says of mail that came in."""
+        from chalicelib.entry.queues import bodies
+
+        for body in bodies(records):
+            self.inbound.take(body)
+
+    @cached_property
+    def inbound(self) -> "Inbound":
+        """Takes the mails that customers write back."""
+        from chalicelib.entry.inbound import Inbound
+
+        return Inbound(self.mails, self._reply_addresses, self.settings.mail_from, self.worker, self.clock)
 
     @cached_property
     def consumer(self) -> "Consumer":

@@ -17,7 +17,16 @@ API_FUNCTION: Final = "api_handler"
 #: The stage of API Gateway, which is part of every path; stages of Aftercare have an API each.
 API_STAGE: Final = "api"
 #: Every function of app.py, the one of the routes first.
-FUNCTIONS: Final = (API_FUNCTION, "on_inbox", "on_work", "on_alarms", "on_feedback", "on_reconcile", "on_figures")
+FUNCTIONS: Final = (
+    API_FUNCTION,
+    "on_inbox",
+    "on_work",
+    "on_alarms",
+    "on_feedback",
+    "on_reply",
+    "on_reconcile",
+    "on_figures",
+)
 #: Graviton costs a fifth less than x86 for the same time, and all wheels of requirements.txt exist for it.
 ARCHITECTURE: Final = "arm64"
 

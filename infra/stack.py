@@ -26,6 +26,7 @@ ENVIRONMENT: Final = {
     "workQueueName": "WORK_QUEUE_NAME",
     "alarmsQueueName": "ALARMS_QUEUE_NAME",
     "feedbackQueueName": "FEEDBACK_QUEUE_NAME",
+    "replyQueueName": "REPLY_QUEUE_NAME",
     "scheduleGroup": "SCHEDULE_GROUP",
     "schedulerRoleArn": "SCHEDULER_ROLE_ARN",
     "configurationSet": "CONFIGURATION_SET",
@@ -50,14 +51,20 @@ class Resource:
     properties: Properties
 
 
-def resources(stage: str, account: str, region: str) -> dict[str, Resource]:
-    """Return the resources by logical id, each after those that it refers to: creating them in this order works."""
-    return _Stack(stage, account, region).resources()
+def resources(
+    stage: str, account: str, region: str, parameters: Mapping[str, str] | None = None
+) -> dict[str, Resource]:
+    """Return the resources by logical id, each after those that it refers to: creating them in this order works.
+
+    ``parameters`` are those of the template that are given, besides the stage; a resource whose condition does not hold
+    is left out.
+    """
+    return _Stack(stage, account, region, parameters or {}).resources()
 
 
 def outputs(stage: str, account: str, region: str) -> dict[str, str]:
     """Return the outputs that CloudFormation would give for this stage."""
-    return _Stack(stage, account, region).outputs()
+    return _Stack(stage, account, region, {}).outputs()
 
 
 def environment(outputs: Mapping[str, str]) -> dict[str, str]:
@@ -136,8 +143,8 @@ _NOTHING: Final = object()
 class _Stack:
     """The template with its parameters filled in."""
 
-    def __init__(self, stage: str, account: str, region: str) -> None:
-        """Take what the template depends on; parameters besides the stage have their defaults."""
+    def __init__(self, stage: str, account: str, region: str, parameters: Mapping[str, str]) -> None:
+        """Take what the template depends on; parameters that are not given have their defaults."""
         self._template = template()
         self._place = _Place(account, region)
         defaults = {name: each.get("Default") for name, each in self._template["Parameters"].items()}
@@ -147,19 +154,25 @@ class _Stack:
             "AWS::Partition": "aws",
             "AWS::NoValue": _NOTHING,
         }
-        self._known: dict[str, Any] = {**defaults, **pseudo, "Stage": stage}
+        self._known: dict[str, Any] = {**defaults, **parameters, **pseudo, "Stage": stage}
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
             "Fn::GetAtt": lambda argument: self._attribute(argument[0], argument[1]),
             "Fn::Sub": lambda text: _SUBSTITUTE.sub(lambda found: str(self._ref(found[1])), text),
             "Fn::If": self._if,
             "Fn::Equals": lambda argument: self.resolve(argument[0]) == self.resolve(argument[1]),
+            "Fn::And": lambda argument: all(self.resolve(each) for each in argument),
             "Fn::Or": lambda argument: any(self.resolve(each) for each in argument),
             "Fn::Not": lambda argument: not self.resolve(argument[0]),
         }
 
     def resources(self) -> dict[str, Resource]:
-        raw = self._template["Resources"]
+        conditions = self._template["Conditions"]
+        raw = {
+            name: body
+            for name, body in self._template["Resources"].items()
+            if "Condition" not in body or self.resolve(conditions[body["Condition"]])
+        }
         depends = {name: {each for each in _references(body) if each in raw} for name, body in raw.items()}
         order = TopologicalSorter(depends).static_order()
         return {name: Resource(raw[name]["Type"], self.resolve(raw[name]["Properties"])) for name in order}

@@ -25,14 +25,20 @@ _INVISIBLE: Final = frozenset({"PointInTimeRecoverySpecification", "SSESpecifica
 
 
 def provision(
-    account: Account, stage: str, *, region: str = DEFAULT_REGION, account_id: str = DEFAULT_ACCOUNT_ID
+    account: Account,
+    stage: str,
+    *,
+    region: str = DEFAULT_REGION,
+    account_id: str = DEFAULT_ACCOUNT_ID,
+    inbound_domain: str = "",
 ) -> dict[str, str]:
     """Create everything of a stage that the stand-ins can hold, and return the functions' environment.
 
-    ``region`` and ``account_id`` are those that the account was made with. Raises stack.Unresolvable for a type of
-    resource that is new to this module, and what the stand-ins raise when the stage is there already.
+    ``region`` and ``account_id`` are those that the account was made with; ``inbound_domain`` is where replies are
+    taken, if they are. Raises stack.Unresolvable for a type of resource that is new to this module, and what the
+    stand-ins raise when the stage is there already.
     """
-    for name, resource in stack.resources(stage, account_id, region).items():
+    for name, resource in stack.resources(stage, account_id, region, {"InboundDomain": inbound_domain}).items():
         if resource.type in NOT_HELD:
             continue
         if resource.type not in MAKERS:
@@ -57,6 +63,18 @@ def _make_queue(account: Account, properties: Properties) -> None:
 def _make_bucket(account: Account, properties: Properties) -> None:
     place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
     account.s3.create_bucket(Bucket=properties["BucketName"], CreateBucketConfiguration=place)
+    told = [
+        {
+            "QueueArn": each["Queue"],
+            "Events": [each["Event"]],
+            "Filter": {"Key": {"FilterRules": each["Filter"]["S3Key"]["Rules"]}},
+        }
+        for each in properties["NotificationConfiguration"]["QueueConfigurations"]
+    ]
+    if told:
+        account.s3.put_bucket_notification_configuration(
+            Bucket=properties["BucketName"], NotificationConfiguration={"QueueConfigurations": told}
+        )
 
 
 def _make_schedule_group(account: Account, properties: Properties) -> None:

@@ -32,6 +32,8 @@ from local.provision import provision
 STAGE = "dev"
 MAIL_FROM = "care@example.com"
 REPLY_TO = "care@example.com"
+#: Here replies are taken by the stack itself, as a stage does that opted in.
+INBOUND_DOMAIN = "replies.example.com"
 SECRETS_PREFIX = f"/aftercare/{STAGE}"
 #: With this other systems sign what they tell the stack on this machine: the same in every run, and no secret at all.
 WEBHOOK_SECRET = "whsec_VSflX51lsTvo3o4sC73Uy2VoleSRHv8kxePL88zEDiY="  # noqa: S105 - as it says above
@@ -39,7 +41,7 @@ WEBHOOK_SECRET = "whsec_VSflX51lsTvo3o4sC73Uy2VoleSRHv8kxePL88zEDiY="  # noqa: S
 RECONCILE_EVERY = timedelta(minutes=5)
 #: EventBridge has the figures added up this often, as ``app.py`` asks.
 FIGURES_EVERY = timedelta(minutes=15)
-_QUEUES = ("inbox", "work", "alarms", "feedback")
+_QUEUES = ("inbox", "work", "alarms", "feedback", "reply")
 _MOST_STEPS = 1_000_000
 #: When what never happens does.
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -104,12 +106,13 @@ class Stack:
         """
         self.clock = Clock(start)
         self.account = Account(self.clock)
-        self.environment = provision(self.account, STAGE) | {
+        self.environment = provision(self.account, STAGE, inbound_domain=INBOUND_DOMAIN) | {
             "STAGE": STAGE,
             "SECRETS_PREFIX": SECRETS_PREFIX,
             "BASE_URL": base_url,
             "MAIL_FROM": MAIL_FROM,
             "REPLY_TO": REPLY_TO,
+            "INBOUND_DOMAIN": INBOUND_DOMAIN,
         }
         self._webhook_key = webhooks.key_of(WEBHOOK_SECRET)
         self._keep_secrets()
@@ -127,6 +130,7 @@ class Stack:
         self._figures_round = self.clock.now + FIGURES_EVERY if figures else _NEVER
         self._counted_until = ""
         self._messages = 0
+        self._received = 0
         #: Called after each moment at which something ran, with nothing left to run at that instant.
         self.on_quiet: list[Callable[[], None]] = []
         #: Calls of handlers that raised: what a log would show.
@@ -183,6 +187,13 @@ class Stack:
     def submit(self, path: str, form: str) -> Reply:
         """Post a form, as a browser would."""
         return self.request("POST", path, {"content-type": "application/x-www-form-urlencoded"}, form.encode())
+
+    def receive_mail(self, raw: bytes) -> str:
+        """Let a mail come in, as SES does: it puts the mail into the bucket, which tells the queue. Returns its key."""
+        self._received += 1
+        key = f"inbound/{self._received:040d}"
+        self.account.s3.put_object(Bucket=self.environment["MAIL_BUCKET"], Key=key, Body=raw)
+        return key
 
     # -- time --------------------------------------------------------------------------------------------
 

@@ -147,6 +147,12 @@ def _answered(event: events.AnswerGiven, known: Known, _zone: str) -> tuple[str,
     return "".join(told), event.words
 
 
+def _replied(event: events.ReplyReceived, known: Known, _zone: str) -> tuple[str, str]:
+    if event.automatic:
+        return f"An automatic reply came back, known by: {event.automatic}", event.words
+    return f"{_customer(known)} wrote back by mail{f' (doubtful: {event.doubt})' if event.doubt else ''}", event.words
+
+
 def _weighed(event: events.WordsWeighed, known: Known, _zone: str) -> tuple[str, str]:
     angry = event.compound <= known.documents.cadence.weighing.mismatch.compound_max
     return f"The words beside that score sound {'angry' if angry else 'not angry'} ({event.compound:+.2f})", ""
@@ -220,6 +226,7 @@ _TELL: dict[type, Callable[[Any, Known, str], tuple[str, str]]] = {
     events.AnswerGiven: _answered,
     events.WordsWeighed: _weighed,
     events.AnswerJudged: _judged,
+    events.ReplyReceived: _replied,
     events.ProposalAnswered: _answered_proposal,
     events.OptedOut: _opted_out,
     events.StaffActed: _acted,

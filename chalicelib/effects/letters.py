@@ -10,7 +10,7 @@ from chalicelib.journey import playbook
 from chalicelib.journey.documents import SCALES, Brand, Documents, Question, StaffMember
 from chalicelib.journey.effects import NotifyStaff, SendSignIn
 from chalicelib.journey.state import Answer, Journey, Person, Recovery, Touch
-from chalicelib.links import Link, Links
+from chalicelib.links import Link, Links, ReplyAddresses
 
 #: How long the link in a notice lets its reader work on the recovery.
 _WORK_FOR = timedelta(days=60)
@@ -41,6 +41,9 @@ REASONS = {
     "suspect_negative": "A bad answer that may not be a person's, please look",
     "suspect_words": "Words that may not be a person's, please look",
     "words_alone": "Words without a rating, please read",
+    "reply": "The customer wrote back",
+    "reply_urgent": "The customer wrote back, urgent or angry",
+    "reply_after_end": "The customer wrote back after the journey had ended",
     "human_try": "Two check-ins unanswered, try once in person",
     "another_way": "Cannot be reached by mail, settle it another way",
     "mail_unknown": "Nobody knows whether this mail was sent, please check",
@@ -52,8 +55,9 @@ REASONS = {
 class Letters:
     """Writes mails. ``mail_from`` is the address that SES may send from, ``reply_to`` one that people read."""
 
-    def __init__(self, links: Links, mail_from: str, reply_to: str) -> None:
-        """Keep what every mail needs."""
+    def __init__(self, links: Links, mail_from: str, reply_to: str, addresses: ReplyAddresses | None = None) -> None:
+        """Keep what every mail needs; ``addresses`` where the stage takes replies itself."""
+        self._addresses = addresses
         self._links = links
         self._from = mail_from
         self._reply_to = reply_to
@@ -93,7 +97,7 @@ class Letters:
             to_name=f"{known.first_name} {known.last_name}".strip() if known else "",
             sender_name=f"{name}, {brand.name}",
             sender=self._from,
-            reply_to=self._reply_to,
+            reply_to=self._addresses.address(journey.id) if self._addresses else self._reply_to,
             message_id=f"{journey.id}.{touch.id}@{domain}",
             thread=f"{journey.id}@{domain}",
             date=now,
@@ -295,6 +299,9 @@ def _words_for(notice: NotifyStaff, journey: Journey) -> str:
     """Return the customer's words that the notice is about: of that answer, else the latest."""
     if notice.reason in _ON_A_PROPOSAL:
         return _judged(notice, journey)[1]
+    replied = [reply for reply in journey.replies if reply.id == notice.about]
+    if replied:
+        return replied[-1].words
     about = [answer for answer in journey.answers if answer.id == notice.about]
     if about:
         return about[-1].words

@@ -27,10 +27,11 @@ from chalicelib.journey.events import (
     JourneyResumed,
     JourneyStopped,
     PersonErased,
+    ReplyReceived,
     StaffActed,
     WordsWeighed,
 )
-from chalicelib.journey.state import Answer, Journey, Person, Recovery
+from chalicelib.journey.state import Answer, Journey, Person, Recovery, Reply
 from chalicelib.journey.trust import SUSPICIONS
 from chalicelib.links import BadLink, Links
 from chalicelib.store.mails import MailArchive
@@ -356,6 +357,7 @@ def answers_shown(journey: Journey, zone: str) -> list[dict[str, str]]:
         )
         for answer in journey.answers
     ]
+    said += [(reply.at, _what(reply), "", reply.words) for reply in journey.replies]
     for recovery in journey.recoveries:
         for proposal in recovery.proposals:
             what = f"proposal {proposal.number} of recovery {recovery.number}"
@@ -390,6 +392,19 @@ def _doubtful(journey: Journey, zone: str) -> list[dict[str, str]]:
         for answer in journey.answers
         if answer.waits
     ]
+
+
+_DOUBTS = {
+    "unsigned": "perhaps not the customer's",
+    "spam": "taken for spam by the mail service",
+    "virus": "with a virus, by the mail service",
+}
+
+
+def _what(reply: Reply) -> str:
+    """Return what a reply is, in words that a person on the team understands."""
+    what = "an automatic reply by mail" if reply.automatic else "a reply by mail"
+    return f"{what}, {_DOUBTS[reply.doubt]}" if reply.doubt in _DOUBTS else what
 
 
 def steps_shown(visit: Subject, recovery: Recovery | None, zone: str, now: datetime) -> list[dict[str, Any]]:
@@ -534,6 +549,8 @@ def describe(fact: Fact, visit: Subject) -> str:
     if isinstance(event, AnswerJudged):
         by = visit.documents.staff.member(event.by)
         return f"{by.name if by else event.by}: {'a person' if event.human else 'no person'} gave a doubtful answer"
+    if isinstance(event, ReplyReceived):
+        return "An automatic reply came back" if event.automatic else "The customer wrote back by mail"
     decided = _decided(event, visit)
     if decided:
         return decided

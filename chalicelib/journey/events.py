@@ -161,6 +161,22 @@ class WordsWeighed(Happened, frozen=True):
     by: str = ""
 
 
+class ReplyReceived(Happened, frozen=True):
+    """The customer, or a program of theirs, wrote back to one of our mails.
+
+    ``words`` is what they wrote, verbatim but for the mail that it quotes; ``raw`` is where the whole mail lies.
+    ``automatic`` says by what it is seen that no person wrote it, ``doubt`` why it may not be the customer's.
+    ``compound`` is how the words sound to a program, from -1 (angry) to 1.
+    """
+
+    reply_id: Id
+    words: Text = ""
+    raw: str = ""
+    automatic: str = ""
+    doubt: str = ""
+    compound: float | None = None
+
+
 class ProposalAnswered(Happened, frozen=True):
     """The customer's word on a proposal: only they can say that it meets what they expected."""
 
@@ -320,6 +336,7 @@ JourneyEvent = (
     | AnswerGiven
     | WordsWeighed
     | AnswerJudged
+    | ReplyReceived
     | ProposalAnswered
     | OptedOut
     | StaffActed

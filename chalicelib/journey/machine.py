@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from chalicelib.journey import attention, budget, cadence, clock, loyalty, mismatch, playbook, trust
+from chalicelib.journey import attention, budget, cadence, clock, loyalty, mismatch, playbook, replies, trust
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import ALARM_KEY, Decision, ErasePerson, SetAlarm
@@ -493,6 +493,13 @@ def _hear_weight(turn: Turn) -> None:
     mismatch.hear(turn, event)
 
 
+def _hear_reply(turn: Turn) -> None:
+    """A mail came back from the customer: it moves nothing by itself, for a person reads it."""
+    event = turn.event
+    assert isinstance(event, e.ReplyReceived)  # noqa: S101 - the table gives no other
+    replies.hear(turn, event)
+
+
 def _hear_word(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.ProposalAnswered)  # noqa: S101 - the table gives no other
@@ -913,6 +920,7 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(BORN, e.WordsWeighed, _hear_weight),
     **_rows((*OPEN, *_FINAL_BUT_SUPERSEDED), e.AnswerJudged, _judge),
     (Stage.SUPERSEDED, e.AnswerJudged): _judge_superseded,
+    **_rows(BORN, e.ReplyReceived, _hear_reply),
     **_rows(BORN, e.ProposalAnswered, _hear_word),
     **_rows(BORN, e.StaffActed, _act),
     **_rows(OPEN, e.AlarmRang, _ring),

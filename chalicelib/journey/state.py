@@ -265,6 +265,17 @@ class Todo(msgspec.Struct, frozen=True, omit_defaults=True):
     note: str = ""
 
 
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A mail that the customer, or a program of theirs, wrote back; ``words`` is its beginning, the fact has all."""
+
+    id: str
+    at: datetime
+    words: str = ""
+    raw: str = ""
+    automatic: str = ""
+    doubt: str = ""
+
+
 class Ending(msgspec.Struct, frozen=True):
     """How a journey ended, when, and the dated facts behind it."""
 
@@ -302,6 +313,7 @@ class Journey(msgspec.Struct, frozen=True, omit_defaults=True):
     todos: tuple[Todo, ...] = ()
     stopped_in: str = ""
     erased_at: datetime | None = None
+    replies: tuple[Reply, ...] = ()
     parked: tuple[JourneyEvent, ...] = ()
     wake_at: datetime | None = None
     rang_at: datetime | None = None

@@ -38,6 +38,8 @@ SORTS = {
     "another_way": Sort("undelivered", "P2", "P1BD"),
     "mail_unknown": Sort("undelivered", "P2", "P1BD"),
     "reply": Sort("reply", "P2", "P1BD"),
+    "reply_urgent": Sort("urgent", "P1", "P1BD"),
+    "reply_after_end": Sort("reply", "P2", "P1BD"),
     "proposal_late": Sort("reply", "P2", "P1BD"),
     "answered_while_reopened": Sort("reply", "P2", "P1BD"),
     "never_resolved": Sort("stuck", "P3", "P2BD"),

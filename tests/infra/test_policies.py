@@ -141,9 +141,18 @@ def test_a_resource_has_a_wildcard_only_where_a_reason_is_written():
         f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/aftercare-test/*",
         f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/*",
         f"arn:aws:s3:::aftercare-test-mail-{ACCOUNT}-{REGION}/sent/*",
+        f"arn:aws:s3:::aftercare-test-mail-{ACCOUNT}-{REGION}/inbound/*",
     }
     reasons = {name for name, grant in policies.roles().grants.items() if grant.reason}
-    assert reasons == {"log", "send mail", "set alarms", "keep mail as sent", "read mail as sent", "erase mail as sent"}
+    assert reasons == {
+        "log",
+        "send mail",
+        "set alarms",
+        "keep mail as sent",
+        "read mail as sent",
+        "read mail that came in",
+        "erase mail as sent",
+    }
 
 
 def _function_names():
@@ -167,7 +176,7 @@ def test_the_arns_are_those_of_what_the_template_makes():
             *(
                 f"arn:aws:s3:::{bucket['Name']}{below}"
                 for bucket in boto3.client("s3").list_buckets()["Buckets"]
-                for below in ("", "/sent/*")
+                for below in ("", "/sent/*", "/inbound/*")
             ),
         }
     named = {right.resource for right in _rights()}

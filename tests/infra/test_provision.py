@@ -87,7 +87,7 @@ def test_moto_and_the_stand_ins_hold_the_same_queues(account, environment):
     ours = attributes(account.sqs)
     with moto_stack():
         assert attributes(boto3.client("sqs")) == ours
-    assert len(ours) == 8
+    assert len(ours) == 10
 
 
 def test_moto_and_the_stand_ins_hold_the_same_table(account, environment):

@@ -33,7 +33,7 @@ OUTPUTS = stack.outputs(STAGE, DEFAULT_ACCOUNT_ID, DEFAULT_REGION)
 BUCKET = f"aftercare-{STAGE}-mail-{DEFAULT_ACCOUNT_ID}-{DEFAULT_REGION}"
 #: Staff are reminded of a recovery that nobody works for ever; all else is over by then.
 LONG_ENOUGH = 200 * DAY
-WORKERS = ("on_inbox", "on_work", "on_alarms", "on_feedback", "on_reconcile")
+WORKERS = ("on_inbox", "on_work", "on_alarms", "on_feedback", "on_reply", "on_reconcile")
 FUNCTIONS = ("api_handler", *WORKERS, "on_figures")
 #: As Chalice names the functions: the one of the routes has no name of its own.
 LOG_GROUPS = {name: f"/aws/lambda/aftercare-{STAGE}-{name}" for name in FUNCTIONS} | {
@@ -228,12 +228,54 @@ def console(world: World) -> None:
     assert admin.press("/console/secrets").status == 201
 
 
+def replies(world: World) -> None:
+    """A customer writes back while a recovery is owed its first mail, and once to a journey that nobody can wake."""
+    world.reactions = {"survey": lambda mail: world.once("bad", HOUR, lambda: _answered_and_written(world, mail))}
+    world.resolve("lamp", PAT)
+
+
+def last_words(world: World) -> None:
+    """A customer writes back and opts out; the reply is told again while the alarm is still to be removed."""
+    world.reactions = {"survey": lambda mail: world.once("enough", HOUR, lambda: _written_and_left(world, mail))}
+    world.resolve("lamp", PAT)
+
+
+def _written_and_left(world: World, mail: Any) -> None:
+    raw = _reply(mail)
+    world.stack.receive_mail(raw)
+    world.stack.settle()
+    world.press(mail.path("o"), {"scope": "everything"})
+    world.stack.receive_mail(raw)
+
+
+def _reply(mail: Any) -> bytes:
+    to = next(line for line in mail.raw.decode().splitlines() if line.startswith("Reply-To: "))
+    return f"To: {to.removeprefix('Reply-To: ')}\nMessage-ID: <1@x>\n\nMy lawyer will call you".encode()
+
+
+def _answered_and_written(world: World, mail: Any) -> None:
+    raw = _reply(mail)
+    world.stack.receive_mail(raw)
+    world.stack.settle()
+    world.answer(mail, "Still broken", csat=2)
+    world.stack.receive_mail(raw)  # told again, it finds the acknowledgement still owed
+    world.later(HOUR, lambda: world.stack.receive_mail(raw.replace(b"<1@x>", b"<2@x>")))
+
+
 TOLD: dict[str, tuple[Callable[[World], None], tuple[Trouble, ...]]] = {
     **{name: (story.play, ()) for name, story in STORIES.items()},
     "silence": (silence, ()),
     "documents": (documents, ()),
     "console": (console, ()),
     "a mail is read again": (reads_a_mail, ()),
+    "a customer writes back and leaves": (
+        last_words,
+        (Trouble("api_handler", "sqs.SendMessage", work_is_lost, always=True),),
+    ),
+    "a customer writes back": (
+        replies,
+        (Trouble("api_handler", "sqs.SendMessage", work_is_lost, always=True),),
+    ),
     "old news of a mail while another is owed": (
         news_comes_twice,
         (Trouble("api_handler", "sqs.SendMessage", work_is_lost, always=True),),
@@ -344,7 +386,7 @@ def by_lambda(function: str) -> Iterator[Use]:
     """
     stream = arn("logs", f"log-group:{LOG_GROUPS[function]}:log-stream:2026/03/02/[$LATEST]0")
     yield from (Use(action, stream) for action in ("logs:CreateLogStream", "logs:PutLogEvents"))
-    if function.removeprefix("on_") in {"inbox", "work", "alarms", "feedback"}:
+    if function.removeprefix("on_") in {"inbox", "work", "alarms", "feedback", "reply"}:
         queue = arn("sqs", f"aftercare-{STAGE}-{function.removeprefix('on_')}")
         for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
             yield Use(action, queue)

@@ -15,9 +15,9 @@ from infra import stack
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
-QUEUES = ["alarms", "feedback", "inbox", "work"]
+QUEUES = ["alarms", "feedback", "inbox", "reply", "work"]
 DEAD = [f"{name}-dead" for name in QUEUES]
-FUNCTIONS = ["on_alarms", "on_feedback", "on_figures", "on_inbox", "on_reconcile", "on_work"]
+FUNCTIONS = ["on_alarms", "on_feedback", "on_figures", "on_inbox", "on_reconcile", "on_reply", "on_work"]
 #: The shortest of AWS's limits for what is named here (SES configuration sets, IAM roles, rules, schedule groups).
 LONGEST_NAME = 64
 
@@ -173,7 +173,7 @@ def test_the_indexes_of_what_is_due_and_of_what_is_listed_hold_keys_only():
     }
 
 
-def test_there_are_four_queues_each_with_a_dead_letter_queue_after_five_failures():
+def test_there_are_five_queues_each_with_a_dead_letter_queue_after_five_failures():
     queues = _queues()
     assert sorted(queues) == sorted([*QUEUES, *DEAD])
     redrive = {name: each.get("RedrivePolicy") for name, each in queues.items()}
@@ -227,6 +227,7 @@ def test_eventbridge_may_send_from_one_rule_to_each_of_its_queues_and_nowhere_el
     rules = f"arn:aws:events:{REGION}:{ACCOUNT}:rule"
     sources = {"inbox": f"{rules}/aftercare-test/aftercare-test-inbox", "feedback": f"{rules}/aftercare-test-feedback"}
     allowed = {name: statements[1:] for name, statements in _statements().items() if statements[1:]}
+    del allowed["reply"]  # the bucket's
     assert allowed == {
         queue: [
             {
@@ -300,4 +301,50 @@ def test_alarms_notify_nobody_unless_a_topic_is_given(monkeypatch):
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:ops"
     monkeypatch.setitem(stack.template()["Parameters"]["AlarmTopicArn"], "Default", topic)
     alarms = _all("AWS::CloudWatch::Alarm")
-    assert [(alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms] == [([topic], [topic])] * 8
+    assert [(alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms] == [([topic], [topic])] * 10
+
+
+# -- replies, for stages that opt in ---------------------------------------------------------------------
+
+
+def _opted_in(**parameters):
+    return stack.resources("test", ACCOUNT, REGION, {"InboundDomain": "replies.example.com", **parameters})
+
+
+def test_a_stage_takes_no_mail_unless_a_domain_is_given():
+    resources = _resources()
+    assert "ReceiptRule" not in resources
+    assert resources["MailBucket"].properties["NotificationConfiguration"] == {"QueueConfigurations": []}
+    assert len(resources["MailBucketPolicy"].properties["PolicyDocument"]["Statement"]) == 1
+
+
+def test_a_domain_lets_ses_put_mail_into_its_folder_and_the_bucket_tell_the_queue():
+    resources = _opted_in()
+    bucket = f"arn:aws:s3:::aftercare-test-mail-{ACCOUNT}-{REGION}"
+    (told,) = resources["MailBucket"].properties["NotificationConfiguration"]["QueueConfigurations"]
+    assert (told["Queue"], told["Filter"]["S3Key"]["Rules"]) == (
+        _arn("reply"),
+        [{"Name": "prefix", "Value": "inbound/"}],
+    )
+    put = resources["MailBucketPolicy"].properties["PolicyDocument"]["Statement"][1]
+    assert (put["Principal"], put["Action"], put["Resource"]) == (
+        {"Service": "ses.amazonaws.com"},
+        "s3:PutObject",
+        f"{bucket}/inbound/*",
+    )
+    assert put["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "StringLike": {"aws:SourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:receipt-rule-set/*"},
+    }
+    assert _statements()["reply"][1]["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnEquals": {"aws:SourceArn": bucket},
+    }
+
+
+def test_a_rule_is_made_in_the_set_that_ops_name_and_no_set_is_made_or_activated():
+    kinds = {resource.type for resource in _opted_in().values()}
+    assert not [kind for kind in kinds if kind.startswith("AWS::SES::Receipt")]
+    rule = _opted_in(InboundRuleSet="company")["ReceiptRule"].properties
+    assert (rule["RuleSetName"], rule["Rule"]["Recipients"]) == ("company", ["replies.example.com"])
+    assert "AWS::SES::ReceiptRuleSet" not in {each["Type"] for each in stack.template()["Resources"].values()}

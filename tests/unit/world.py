@@ -516,6 +516,7 @@ class Play:
                 events.FailureLogged: {**beginning, "words": "!"},
                 events.CaseWithdrawn: {"reason": "spam"},
                 events.AnswerGiven: {"answer_id": "what-if", **mail, **SAID[3]},
+                events.ReplyReceived: {"reply_id": "what-if", "words": "Hello?"},
                 events.WordsWeighed: {"answer_id": "what-if", "compound": -0.9},
                 events.AnswerJudged: {"answer_id": self._waiting(which), "human": True, "by": "samir"},
                 events.ProposalAnswered: {"answer_id": "what-if", "recovery": 1, "proposal": 1, "word": "meets"},
