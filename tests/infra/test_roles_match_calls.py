@@ -22,7 +22,7 @@ from local.aws.calls import camel_case
 from local.stack import STAGE
 from tests.entry.staff import Browser
 from tests.faults.stories import PAT, STORIES
-from tests.faults.world import DAY, HOUR, START, World
+from tests.faults.world import DAY, HOUR, READING, START, World
 from tests.infra.iam import ASKED, Use, arn, granted, mismatches, uses
 
 Params = Mapping[str, Any]
@@ -216,7 +216,8 @@ def _answered_amid_news(world: World, mail: Any) -> None:
     body = json.dumps({"detail": told | {"bounce": {"bounceType": "Transient", "timestamp": at}}})
     world.stack.take("feedback", {"MessageId": "", "ReceiptHandle": "", "Body": body})
     world.answer(mail, "Still broken", csat=2)
-    world.stack.take("feedback", {"MessageId": "", "ReceiptHandle": "", "Body": body})
+    again = {"MessageId": "", "ReceiptHandle": "", "Body": body}
+    world.later(READING, lambda: world.stack.take("feedback", again))
 
 
 def console(world: World) -> None:
@@ -245,7 +246,7 @@ def _written_and_left(world: World, mail: Any) -> None:
     world.stack.receive_mail(raw)
     world.stack.settle()
     world.press(mail.path("o"), {"scope": "everything"})
-    world.stack.receive_mail(raw)
+    world.later(READING, lambda: world.stack.receive_mail(raw))
 
 
 def _reply(mail: Any) -> bytes:
@@ -258,7 +259,7 @@ def _answered_and_written(world: World, mail: Any) -> None:
     world.stack.receive_mail(raw)
     world.stack.settle()
     world.answer(mail, "Still broken", csat=2)
-    world.stack.receive_mail(raw)  # told again, it finds the acknowledgement still owed
+    world.later(READING, lambda: world.stack.receive_mail(raw))  # told again, it finds the acknowledgement still owed
     world.later(HOUR, lambda: world.stack.receive_mail(raw.replace(b"<1@x>", b"<2@x>")))
 
 
