@@ -140,3 +140,11 @@ def typed_and_groups(part):
     yield part.name
     for inner in getattr(part, "parts", ()):
         yield from typed_and_groups(inner)
+
+
+def test_a_further_brand_and_texts_in_several_languages_come_back_as_they_were():
+    held = json.loads(shipped("settings"))
+    south = {"id": "south", "teams": ["pianos"], "phone_hours": {"en": "mornings", "de": "morgens"}}
+    held["brands"] = [held["brand"] | south | {"sender": {"name": "Ana", "role": {"en": "Care", "ar": "رعاية"}}}]
+    made = json.loads(form.document("settings", typed(form.groups("settings", held)), held))
+    assert made == held

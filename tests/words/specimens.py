@@ -171,7 +171,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         inside = {tag for tag, _ in self._open} | {name for _, classes in self._open for name in classes.split()}
-        if not inside & {"style", "script", "tongue"}:
+        if not inside & {"style", "script", "tongues"}:
             self.texts.append(data)
 
     @property

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from html import unescape
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -31,18 +32,28 @@ class Seen:
 class Walk:
     """Goes through the pages of one deployment of its own; ``seen`` is what was seen on the way."""
 
-    def __init__(self, language: str, brand: Brand | None = None, subject: str = SUBJECT, name: str = "Ada") -> None:
+    def __init__(
+        self,
+        language: str,
+        brand: Brand | None = None,
+        subject: str = SUBJECT,
+        name: str = "Ada",
+        questions: list[dict[str, Any]] | None = None,
+    ) -> None:
         self.stack = Deployment()
         self.language = language
         self.seen: list[Seen] = []
         if brand is not None:
-            settings = msgspec.json.decode(raw("settings")) | {"brand": msgspec.to_builtins(brand)}
-            self.stack.wiring.documents.put(
-                "settings", msgspec.json.encode(settings), self.stack.clock.now, by="lead", activate=True
-            )
+            self._change("settings", "brand", msgspec.to_builtins(brand))
+        if questions is not None:
+            self._change("cadence", "survey", {**msgspec.json.decode(raw("cadence"))["survey"], "questions": questions})
         customer = {**ADA, "locale": LOCALES[language], "first_name": name}
         self.journey_id = self.stack.resolved(subject=subject, customer=customer)
         self.stack.run_until(self.stack.clock.now + timedelta(days=2))
+
+    def _change(self, kind: str, name: str, value: Any) -> None:
+        changed = msgspec.json.encode(msgspec.json.decode(raw(kind)) | {name: value})
+        self.stack.wiring.documents.put(kind, changed, self.stack.clock.now, by="lead", activate=True)
 
     def look(self, name: str, path: str) -> str:
         """Open a page; returns what it shows."""
