@@ -103,6 +103,7 @@ ROUTES: tuple[Route, ...] = (
     _operation("GET", "/v1/journeys/{journey_id}", "viewer", "journeys.show"),
     _operation("GET", "/v1/journeys/{journey_id}/mails/{touch_id}", "viewer", "journeys.mail"),
     _operation("POST", "/v1/journeys/{journey_id}/acts", "agent", "journeys.act"),
+    _operation("POST", "/v1/journeys/{journey_id}/answers/{answer_id}/judge", "agent", "journeys.judge"),
     _operation("POST", "/v1/journeys/{journey_id}/stop", "lead", "journeys.stop"),
     _operation("POST", "/v1/journeys/{journey_id}/resume", "lead", "journeys.resume"),
     _page("GET", "/console/journeys", "viewer", "journeys.listing", "journeys.listing"),
@@ -110,6 +111,7 @@ ROUTES: tuple[Route, ...] = (
     _page("GET", "/console/journeys/{journey_id}/mails/{touch_id}", "viewer", "journeys.mail", "journeys.mail"),
     _page("GET", "/console/journeys/{journey_id}/html/{touch_id}", "viewer", "journeys.html", "journeys.mail"),
     _page("POST", "/console/journeys/{journey_id}/acts", "agent", "journeys.act", "journeys.act", "journeys.show"),
+    _page("POST", "/console/journeys/{journey_id}/judge", "agent", "journeys.judge", "journeys.judge"),
     _page("POST", "/console/journeys/{journey_id}/stop", "lead", "journeys.stop", "journeys.stop"),
     _page("POST", "/console/journeys/{journey_id}/resume", "lead", "journeys.resume", "journeys.resume"),
     # -- people

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.entry.guard import form_token
-from chalicelib.journey.events import person_id_of
+from chalicelib.journey.events import AnswerGiven, person_id_of
 from chalicelib.store.access import Session
 from tests.entry.staff import Browser
 from tests.faults.world import DAY, HOUR, START, World
@@ -255,3 +255,21 @@ def test_above_the_mandate_nothing_is_logged_and_the_mandate_is_named(world):
 
 def _pat() -> str:
     return person_id_of("c-1", "")
+
+
+def test_a_suspect_answer_is_judged_on_the_page_of_its_journey(world):
+    world.resolve("clock", {"email": "sam@example.org", "first_name": "Sam"}, subject="The clock")
+    journey_id = world.journeys["clock"]
+    world.stack.wiring.desk.hand_in(
+        AnswerGiven(
+            event_id="doubtful", occurred_at=world.now, journey_id=journey_id, answer_id="doubtful", touch_id="survey",
+            scores={"csat": 1}, words="Hm", suspect="decoy",
+        )
+    )  # fmt: skip
+    browser, path = console(world), f"/console/journeys/{journey_id}"
+    page = text(browser.get(path))
+    assert "A link that no person can see was opened." in page
+    assert browser.press(f"{path}/judge", answer="doubtful", verdict="perhaps").status == 422
+    assert browser.press(f"{path}/judge", answer="doubtful", verdict="person").status == 303
+    journey = world.table.journey(journey_id).value
+    assert [(todo.kind, todo.reason) for todo in journey.todos] == [("recovery", "take")]

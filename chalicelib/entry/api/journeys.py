@@ -13,7 +13,7 @@ from chalicelib.entry.api.problems import BadField, NotFound
 from chalicelib.journey import playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.documents import Act, Documents, PlaybookStep
-from chalicelib.journey.events import Case, Event, JourneyResumed, JourneyStopped
+from chalicelib.journey.events import AnswerJudged, Case, Event, JourneyResumed, JourneyStopped
 from chalicelib.journey.state import Answer, Ending, Journey, Person, Recovery, Stage, Touch
 from chalicelib.store.lists import Listed, is_stage
 
@@ -155,6 +155,14 @@ class Acted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kept: bool = True
 
 
+class Judge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a person gave a suspect answer. Whoever judges first has judged; the answer itself stays as it is."""
+
+    journey_id: JourneyId
+    answer_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    human: bool
+
+
 class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which journey to end, and why."""
 
@@ -237,6 +245,23 @@ def act(context: Context, asked: Acted) -> Changed:
     told = {name: value for name, value in msgspec.to_builtins(asked).items() if value is not None}
     told |= {"by": context.actor.id, "acted_at": context.now.isoformat(), "act_id": context.name}
     return hand_in(context, decode.data("staff.acted", msgspec.json.encode(told), context.at.epochs))
+
+
+@operation(audit="changed", about="journey/{journey_id}/answer/{answer_id}")
+def judge(context: Context, asked: Judge) -> Changed:
+    """Say whether a person gave a suspect answer; a bad one that counts has its recovery at once."""
+    journey, _, _ = found(context, asked.journey_id)
+    if all(answer.id != asked.answer_id for answer in journey.answers):
+        raise NotFound("no such answer in that journey")
+    event = AnswerJudged(
+        event_id=f"judged/{asked.answer_id}",
+        occurred_at=context.now,
+        journey_id=journey.id,
+        answer_id=asked.answer_id,
+        human=asked.human,
+        by=context.actor.id,
+    )
+    return hand_in(context, event)
 
 
 @operation(audit="changed", about="journey/{journey_id}")

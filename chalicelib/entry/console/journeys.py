@@ -13,6 +13,7 @@ from chalicelib.entry.console.house import Visit
 from chalicelib.entry.work import WrongField
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.state import Stage
+from chalicelib.journey.trust import SUSPICIONS
 
 #: A mail's own styles and pictures in data, no script, nothing from elsewhere; framed by our page alone.
 _MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -52,6 +53,7 @@ def _journey(
         title=found.case.subject if found.case and found.case.subject else "Journey",
         status=status,
         found=found,
+        suspicions=SUSPICIONS,
         recovery=found.recoveries[-1] if found.recoveries else None,
         forms=work.filled_forms(shown, labels, typed, wrong),
         alert=alert,
@@ -80,6 +82,18 @@ def _acted(visit: Visit) -> journeys.Acted:
     calendar = (member.calendar if member else None) or visit.house.settings().calendar
     told: dict[str, Any] = work.acted(visit.fields, calendar)
     return msgspec.convert({**told, "journey_id": visit.parameters["journey_id"]}, journeys.Acted)
+
+
+def judge(visit: Visit) -> Response:
+    """Say whether a person gave a suspect answer."""
+    journey_id, verdict = visit.parameters["journey_id"], visit.fields.get("verdict", "")
+    if verdict not in {"person", "machine"}:
+        raise BadField("verdict", "say whether a person gave it")
+    asked = {"journey_id": journey_id, "answer_id": visit.fields.get("answer", ""), "human": verdict == "person"}
+    visit.call("journeys.judge", msgspec.convert(asked, journeys.Judge))
+    return visit.see(
+        f"/console/journeys/{journey_id}", "It counts." if verdict == "person" else "It counts for nothing."
+    )
 
 
 def stop(visit: Visit) -> Response:
