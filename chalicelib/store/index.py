@@ -31,7 +31,7 @@ from chalicelib.store import items
 from chalicelib.store.items import Item
 
 #: A graver matter counts as if it were due so much sooner, so that one order holds for all of them.
-HEAD_START = {"P1": timedelta(days=2), "P2": timedelta(days=1), "P3": timedelta()}
+HEAD_START = {"P1": timedelta(days=14), "P2": timedelta(days=3), "P3": timedelta()}
 #: A name of more parts than this is found by its first ones.
 MOST_NAMES = 4
 SNOOZED = "#snoozed"

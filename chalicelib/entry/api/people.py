@@ -14,6 +14,7 @@ from chalicelib.journey import clock
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.events import AddressCorrected, Customer, ErasureAsked
 from chalicelib.journey.state import Contact, Journey, Person, Purchase, Standing
+from chalicelib.store import items
 from chalicelib.store.erasure import Progress
 from chalicelib.store.lists import LONGEST_PAGE, Page
 
@@ -146,7 +147,11 @@ def show(context: Context, asked: One) -> View:
         purchases=list(person.purchases),
         failures=len(person.failures),
         budget=_budget(person, documents, context.now),
-        journeys=_journeys(context, [f"J#{one}" for one in ids]),
+        journeys=sorted(
+            _journeys(context, [f"J#{one}" for one in ids]),
+            key=lambda row: items.instant(row.born_at) if row.born_at else "",
+            reverse=True,
+        ),
         erased_at=person.erased_at,
         erasure=context.at.erasures.progress(person.id),
     )

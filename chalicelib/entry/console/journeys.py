@@ -1,5 +1,6 @@
 """The rooms of journeys: the list, and one journey with all that is known of it and all that can be done about it."""
 
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -54,12 +55,19 @@ def _journey(
         status=status,
         found=found,
         suspicions=SUSPICIONS,
+        happened=_gathered(found.facts),
         recovery=found.recoveries[-1] if found.recoveries else None,
         forms=work.filled_forms(shown, labels, typed, wrong),
         alert=alert,
         names={member.id: member.name for member in visit.house.guard.staff().members},
         **{**today.beside(visit), "back": f"/console/journeys/{journey_id}"},
     )
+
+
+def _gathered(facts: list[journeys.FactShown]) -> list[tuple[journeys.FactShown, int]]:
+    """Return the facts, newest first, those that say the same one after the other as one with how many they are."""
+    runs = [list(run) for _, run in groupby(reversed(facts), key=lambda fact: fact.text)]
+    return [(run[0], len(run)) for run in runs]
 
 
 def act(visit: Visit) -> Response:
