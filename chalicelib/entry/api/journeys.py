@@ -348,7 +348,7 @@ def name_of(person: Person) -> str:
 
 def _touch(touch: Touch) -> TouchShown:
     at = touch.answered_at or touch.not_sent_at or touch.delivered_at or touch.sent_at
-    reason = touch.reason or touch.held
+    reason = touch.reason or (touch.held if touch.is_planned else "")
     return TouchShown(touch.id, touch.kind, touch.step, touch.status, touch.due_at, at, REASONS.get(reason, reason))
 
 
