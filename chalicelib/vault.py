@@ -55,6 +55,14 @@ class Vault:
         held: list[str] = self._secret("webhook-keys")
         return held
 
+    def provider(self) -> Any | None:
+        """Return how the company's own sign-in is reached, or None where ops have set none up."""
+        try:
+            return self._secret("sign-in-provider")
+        except LookupError:
+            self._held["sign-in-provider"], self._read_at["sign-in-provider"] = None, self._clock()
+            return None
+
     # -- rotation ----------------------------------------------------------------------------------------
 
     def webhook_secrets(self) -> list[Known]:

@@ -4,7 +4,7 @@ Nothing here is built at import, for Chalice imports ``app.py`` to package it, w
 and the tests install a `Wiring` of their own, with other clients and another clock.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.entry.guard import Guard
     from chalicelib.entry.inbound import Inbound
     from chalicelib.entry.pages import Pages
+    from chalicelib.entry.provider import Fetch, Provider
     from chalicelib.entry.queues import Consumer
     from chalicelib.entry.signed import Signed
     from chalicelib.entry.work import Work
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 #: Seconds: no call to AWS may hang longer than a page may take.
 _CONNECT, _READ = 2, 5
+_LARGEST_ANSWER = 256 * 1024
 
 
 def utc_now() -> datetime:
@@ -75,6 +77,31 @@ def _session() -> Any:
     return boto3.session.Session()
 
 
+def fetch(method: str, address: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    """Make one HTTP request to the company's sign-in; returns status and body. Raises OSError.
+
+    No redirect is followed, and no answer is read beyond a size that none has. urllib3 comes with the SDK.
+    """
+    import urllib3
+
+    timeout = urllib3.Timeout(connect=_CONNECT, read=_READ)
+    try:
+        reply = urllib3.request(
+            method,
+            address,
+            headers=dict(headers),
+            body=body or None,
+            timeout=timeout,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        with reply:
+            return reply.status, reply.read(_LARGEST_ANSWER)
+    except urllib3.exceptions.HTTPError as error:
+        raise OSError(type(error).__name__) from error
+
+
 class Wiring:
     """Everything that one process needs, each built on first use."""
 
@@ -85,11 +112,14 @@ class Wiring:
         clock: Callable[[], datetime] = utc_now,
         boundary: Boundary = straight,
         log: "Log | None" = None,
+        fetch: "Fetch" = fetch,
     ) -> None:
         """Keep what may be replaced: settings, clients, clock, boundary, log."""
         self._log = log
+        self._provider: Provider | None = None
         self._settings = settings
         self._client = client
+        self._fetch: Fetch = lambda *asked: boundary("provider", lambda: fetch(*asked))
         self._boundary = boundary
         self.clock = clock
 
@@ -275,7 +305,21 @@ class Wiring:
         """The console."""
         from chalicelib.entry.console.house import House
 
-        return House(self.guard, self, self.clock, self.log)
+        return House(self.guard, self, self.clock, self.log, self.provider)
+
+    def provider(self) -> "Provider | None":
+        """Return the company's own sign-in, or None where ops have set none up."""
+        from msgspec import convert
+
+        from chalicelib.entry.provider import Config, Provider
+
+        told = self.vault.provider()
+        if told is None:
+            return None
+        config = convert(told, Config)
+        if self._provider is None or self._provider.config != config:
+            self._provider = Provider(config, self._fetch, self.clock)
+        return self._provider
 
     @cached_property
     def sample_letters(self) -> "Letters":

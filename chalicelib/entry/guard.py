@@ -29,6 +29,8 @@ LONGEST = timedelta(hours=12)
 #: That a session is in use is noted at most so often: one write for many pages.
 _NOTED_EVERY = timedelta(minutes=5)
 _TOKEN_BYTES = 32
+#: How the id of somebody begins whom only the company's provider knows.
+SSO = "sso/"
 _MOST_COOKIES = 8192
 _KEY_PARTS = 3
 
@@ -126,12 +128,12 @@ class Guard:
     def _actor(self, live: Live) -> Actor | None:
         """Return who a session stands for, with the role of this moment."""
         session = live.session
-        if session.role:
+        if session.member_id.startswith(SSO):
             return Actor(session.member_id, session.name, _role(session.role))
         member = self.staff().member(session.member_id)
         if member is None or member.may == "none":
             return None
-        return Actor(member.id, member.name, _role(member.may))
+        return Actor(member.id, member.name, _role(session.role or member.may))
 
     def key(self, authorization: str) -> Actor | None:
         """Return the API key that a call shows, or None when it shows none that holds."""

@@ -86,6 +86,8 @@ ROUTES: tuple[Route, ...] = (
     _page("POST", "/console/sign-in", "open", "sign_in.ask"),
     _page("GET", "/console/sign-in/{token}", "open", "sign_in.confirm"),
     _page("POST", "/console/sign-in/{token}", "open", "sign_in.enter"),
+    _page("GET", "/console/provider", "open", "provider.leave"),
+    _page("GET", "/console/provider/back", "open", "provider.come_back"),
     _page("GET", "/console/assets/{name}", "open", "assets.show"),
     _page("POST", "/console/sign-out", "viewer", "sign_in.leave"),
     _operation("GET", "/v1/me", "viewer", "me.show"),

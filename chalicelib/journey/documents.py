@@ -319,7 +319,8 @@ ACCESS_OF: dict[Rank, Access] = {"agent": "agent", "lead": "lead", "head": "admi
 class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One person of the staff directory. A calendar of their own overrides the deployment's.
 
-    ``access`` is what they may do in the console; without it, what their rank may.
+    ``access`` is what they may do in the console; without it, what their rank may. ``subject`` is how the company's
+    own sign-in calls them, where there is one.
     """
 
     id: Name
@@ -330,6 +331,7 @@ class StaffMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     teams: tuple[str, ...]
     calendar: clock.Calendar | None = None
     access: Access | None = None
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
 
     @property
     def may(self) -> Access:

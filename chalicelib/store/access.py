@@ -174,9 +174,18 @@ class Access:
 
     # -- sessions ----------------------------------------------------------------------------------------
 
-    def begin(self, token: str, session: Session) -> None:
-        """Begin a session that a provider has vouched for."""
-        self._transact("sign-in", [self._put(_session_item(token, session), _NEW)], {})
+    def begin(self, token: str, session: Session, answer: str = "", until: datetime | None = None) -> None:
+        """Begin a session that was vouched for by another way than a link of ours.
+
+        ``answer`` is what it was vouched for by: each begins one session, and is remembered for longer than it holds
+        (``until``). Raises Spent for one that has begun a session before.
+        """
+        actions = []
+        if answer and until is not None:
+            burnt = {**items.key(f"SIGN-IN#{hashed(answer)}", items.STATE), "expires_at": _seconds(until + _KEPT_AFTER)}
+            actions.append(self._put(burnt, _NEW))
+        actions.append(self._put(_session_item(token, session), _NEW))
+        self._transact("sign-in", actions, {0: Spent} if answer else {})
 
     def session(self, token: str) -> Live | None:
         """Return the session of a token, ended or not, or None when there is none."""

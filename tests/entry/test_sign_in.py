@@ -319,7 +319,7 @@ def test_a_fault_of_ours_is_told_without_its_words_and_logged_by_kind_and_place(
     browser.sign_in()
     noted = []
     monkeypatch.setattr(
-        stack.wiring.console, "_log", type("Log", (), {"warning": lambda _, m, extra: noted.append(extra)})()
+        stack.wiring.console, "log", type("Log", (), {"warning": lambda _, m, extra: noted.append(extra)})()
     )
 
     def break_down(*_):

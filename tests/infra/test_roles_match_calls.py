@@ -14,13 +14,12 @@ from msgspec.structs import replace
 
 from chalicelib.entry.guard import form_token
 from chalicelib.entry.queues import LAST_TRY
-from chalicelib.store.access import Session
 from infra import policies, stack
 from infra.policies import Roles
 from local.aws.account import DEFAULT_ACCOUNT_ID, DEFAULT_REGION
 from local.aws.calls import camel_case
 from local.stack import STAGE
-from tests.entry.staff import Browser
+from tests.entry.staff import ADDRESS, Browser
 from tests.faults.stories import PAT, STORIES
 from tests.faults.world import DAY, HOUR, READING, START, World
 from tests.infra.iam import ASKED, Use, arn, granted, mismatches, uses
@@ -221,10 +220,9 @@ def _answered_amid_news(world: World, mail: Any) -> None:
 
 
 def console(world: World) -> None:
-    """An admin, signed in, changes the secret with which other systems sign."""
+    """An admin signs in by mail and changes the secret with which other systems sign."""
     admin = Browser(world.stack)
-    world.stack.wiring.access.begin("token", Session("ines", world.now, 0))
-    admin.cookies["__Host-aftercare"] = "token"
+    admin.sign_in(ADDRESS["admin"])
     admin.get("/console/secrets")
     assert admin.press("/console/secrets").status == 201
 
@@ -425,6 +423,7 @@ def test_the_function_of_pages_and_calls_can_neither_send_mail_nor_set_alarms_no
         "sqs:SendMessage aftercare-dev-inbox",
         "sqs:SendMessage aftercare-dev-work",
         "ssm:GetParameters parameter/aftercare/dev/link-keys",
+        "ssm:GetParameters parameter/aftercare/dev/sign-in-provider",
         "ssm:GetParameters parameter/aftercare/dev/webhook-keys",
         "ssm:PutParameter parameter/aftercare/dev/webhook-keys",
     }

@@ -15,7 +15,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -34,6 +34,9 @@ from chalicelib.entry.routes import Role, Route
 from chalicelib.journey import clock
 from chalicelib.journey.documents import Settings, StaffMember
 from chalicelib.telemetry import Log
+
+if TYPE_CHECKING:
+    from chalicelib.entry.provider import Provider
 
 #: Nothing from elsewhere, no inline script or style, no framing; a frame only for a mail as it was sent.
 POLICY = (
@@ -221,12 +224,23 @@ class Visit:
 class House:
     """Serves the pages."""
 
-    def __init__(self, keeper: Guard, partners: Partners, now: Callable[[], datetime], log: Log) -> None:
-        """Keep who knows the visitors, and what operations work with."""
+    def __init__(
+        self,
+        keeper: Guard,
+        partners: Partners,
+        now: Callable[[], datetime],
+        log: Log,
+        provider: "Callable[[], Provider | None]",
+    ) -> None:
+        """Keep who knows the visitors, and what operations work with.
+
+        ``provider`` gives the company's own sign-in, or None where there is none; it raises what SSM raises.
+        """
+        self.provider = provider
         self.guard = keeper
         self.partners = partners
         self.now = now
-        self._log = log
+        self.log = log
         self._settings: Settings | None = None
 
     @property
@@ -294,7 +308,7 @@ class House:
 
     def _fault(self, error: Exception, route: Route) -> Problem:
         """Log a fault of ours, by its kind and place: what it says may be about a person."""
-        self._log.warning("a page failed", extra={"page": route.handler, **where(error)})
+        self.log.warning("a page failed", extra={"page": route.handler, **where(error)})
         return Problem(500, "Something is wrong here", "This is a fault of ours. It has been noted.")
 
 

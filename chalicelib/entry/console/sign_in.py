@@ -14,6 +14,7 @@ from chalice import Response
 from chalicelib.entry import guard
 from chalicelib.entry.api.problems import Refused
 from chalicelib.entry.console.house import House, Visit
+from chalicelib.entry.desk import OUTSIDE
 from chalicelib.links import BadLink
 from chalicelib.store.access import Session, SignIn, Spent, TooMany, hashed, member_pk
 from chalicelib.store.audit import Entry, Verb, audit_id
@@ -34,22 +35,22 @@ _BACK = re.compile(r"/console(?:[/?][A-Za-z0-9/_.~%?&=+-]*)?")
 
 def show(visit: Visit) -> Response:
     """Show the form that asks for a link; whoever is signed in already is sent on."""
-    back = _back(visit.query("back"))
+    back = page_of_ours(visit.query("back"))
     if visit.house.guard.signed_in(visit.sent) is not None:
         return visit.see(back)
     token = visit.token or guard.new_token()
     visit.token = token
-    reply = visit.show("sign-in", title="Sign in", back=back, error="", typed="")
+    reply = _form(visit, back)
     return _remember(reply, token, _ASKED_FOR)
 
 
 def ask(visit: Visit) -> Response:
     """Take the request for a link; says the same whoever asked, and whether or not there will be a mail."""
     address = visit.fields.get("email", "").strip()
-    back = _back(visit.fields.get("back", ""))
+    back = page_of_ours(visit.fields.get("back", ""))
     if len(address) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
         error = "Please write your mail address, like ana@example.com."
-        return visit.show("sign-in", title="Sign in", status=422, back=back, error=error, typed=address)
+        return _form(visit, back, error=error, typed=address, status=422)
     house = visit.house
     member = house.guard.member_at(address)
     sign_in = SignIn(
@@ -67,6 +68,17 @@ def ask(visit: Visit) -> Response:
         house.partners.desk.wake(member_pk(sign_in.member_id))
     reply = visit.show("sign-in-asked", title="Look into your mailbox")
     return _remember(reply, visit.token, _ASKED_FOR)
+
+
+def _form(visit: Visit, back: str, *, error: str = "", typed: str = "", status: int = 200) -> Response:
+    """Show the form; with the company's own provider beside it, where there is one and it can be read."""
+    try:
+        provider = visit.house.provider()
+    except (ValueError, *OUTSIDE) as fault:
+        visit.house.log.warning("the company's sign-in cannot be offered", extra={"error": type(fault).__name__})
+        provider = None
+    label = provider.config.label if provider else ""
+    return visit.show("sign-in", title="Sign in", status=status, back=back, error=error, typed=typed, provider=label)
 
 
 def confirm(visit: Visit) -> Response:
@@ -126,7 +138,7 @@ def _link(visit: Visit) -> SignIn:
     return found
 
 
-def _back(path: str) -> str:
+def page_of_ours(path: str) -> str:
     """Return the page to go to afterwards: one of ours, whatever was asked for."""
     return path if _BACK.fullmatch(path) else "/console"
 
