@@ -6,6 +6,7 @@ unchanged deployment is seen to be unchanged.
 """
 
 import compileall
+import re
 import stat
 import sys
 import tempfile
@@ -26,6 +27,12 @@ _LEFT_BEHIND: Final = frozenset({".orig", ".rej", ".swp", ".pyc", ".po", ".pot"}
 _MODE: Final = stat.S_IFREG | 0o644
 
 
+#: What no function of ours imports and its package brings along: bytecode of it would be a megabyte of dead weight.
+UNUSED: Final = re.compile(
+    r"(?:^|/)(?:aws_lambda_powertools/(?:event_handler|utilities/(?!jmespath_utils)\w+)|cffi|pycparser)/"
+)
+
+
 class NotCompiled(Exception):
     """A source in the zip does not compile; what and why is on stdout."""
 
@@ -43,6 +50,7 @@ def add_bytecode(path: Path) -> None:
             root,
             maxlevels=100,
             quiet=1,
+            rx=UNUSED,
             stripdir=folder,
             prependdir=TASK,
             invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,

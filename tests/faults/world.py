@@ -353,4 +353,5 @@ class World:
 
 def _mail(sent) -> Mail:
     tags = sent.tags
-    return Mail(tags["journey"], tags["effect"], tags["kind"], sent.to[0], sent.sent_at, sent.raw)
+    journey, effect = tags.get("journey", ""), tags.get("effect", "")  # a mail to sign in by is of no journey
+    return Mail(journey, effect, tags["kind"], sent.to[0], sent.sent_at, sent.raw)
