@@ -192,12 +192,12 @@ def test_that_a_session_is_in_use_is_one_write_for_many_pages(stack, browser):
     browser.sign_in()
     before = stack.account.calls["dynamodb.TransactWriteItems"]
     for _ in range(5):
-        browser.get("/console")
+        browser.get("/console/me")
     assert stack.account.calls["dynamodb.TransactWriteItems"] == before
     _later(stack, 6 * MINUTE)
     before = stack.account.calls["dynamodb.TransactWriteItems"]
     for _ in range(5):
-        browser.get("/console")
+        browser.get("/console/me")
     assert stack.account.calls["dynamodb.TransactWriteItems"] == before + 1
 
 
@@ -327,9 +327,9 @@ def test_a_fault_of_ours_is_told_without_its_words_and_logged_by_kind_and_place(
         raise RuntimeError(message)
 
     monkeypatch.setattr(Access, "epoch", break_down)
-    reply = browser.get("/console")
+    reply = browser.get("/console/me")
     assert (reply.status, "ada@example.com" in reply.body.decode()) == (500, False)
-    assert [(one["page"], one["error"]) for one in noted] == [("home.show", "RuntimeError")]
+    assert [(one["page"], one["error"]) for one in noted] == [("me.show", "RuntimeError")]
     assert "ada" not in str(noted)
 
 
