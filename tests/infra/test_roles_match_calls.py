@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from chalicelib.entry.guard import form_token
 from chalicelib.entry.queues import LAST_TRY
+from chalicelib.store.access import Session
 from infra import policies, stack
 from infra.policies import Roles
 from local.aws.account import DEFAULT_ACCOUNT_ID, DEFAULT_REGION
