@@ -64,9 +64,9 @@ class Eraser:
         for answer in journey.answers:
             if answer.counts and not answer.from_journey:
                 self._store.keep_score(journey, answer, salt)
+        self._mails().delete_for_journey(journey.id, tuple(reply.raw for reply in journey.replies if reply.raw))
         name = f"erased/{effect.asked_at.isoformat()}"
         self._run(PersonErased(event_id=name, occurred_at=self._now(), journey_id=journey.id))
-        self._mails().delete_for_journey(journey.id)
         pk = f"J#{journey.id}"
         self._store.redact_facts(pk)
         self._store.drop(pk, "EFFECT#", but="EFFECT#alarm")

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from chalicelib.entry.guard import form_token
 from chalicelib.entry.queues import LAST_TRY
+from chalicelib.journey.events import ReplyReceived
 from chalicelib.store.access import Session
 from infra import policies, stack
 from infra.policies import Roles
@@ -143,7 +144,15 @@ def rooms(world: World) -> None:
 def erasure(world: World) -> None:
     """An admin has a customer forgotten who was mailed before."""
     world.resolve("lamp", PAT)
+    world.later(2 * DAY, lambda: _writes_back(world))
     world.later(3 * DAY, lambda: _forget(world))
+
+
+def _writes_back(world: World) -> None:
+    """A reply has come, and its file lies in the bucket."""
+    reply = {"reply_id": "r1", "words": "Hello?", "raw": "inbound/r1"}
+    told = ReplyReceived(event_id="reply/r1", occurred_at=world.now, journey_id=world.journeys["lamp"], **reply)
+    world.stack.wiring.pipeline.handle(told)
 
 
 def _forget(world: World) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.journey.events import AddressCorrected, ErasureAsked, person_id_of
+from chalicelib.journey.events import AddressCorrected, ErasureAsked, ReplyReceived, person_id_of
 from local.observe import every_item
 from tests.faults.world import DAY, HOUR, START, World
 
@@ -51,6 +51,11 @@ def a_life(world: World) -> None:
     world.buy(CANARY, "order-1")
     world.remark("queue", CANARY, WORDS[2])
     world.resolve("lens", CANARY)
+    raw = {"Bucket": world.stack.environment["MAIL_BUCKET"], "Key": "inbound/r1"}
+    world.stack.account.s3.put_object(**raw, Body=b"From: canary@mail.example.org")
+    reply = {"reply_id": "r1", "words": "Dear all, canary here", "raw": raw["Key"]}
+    told = ReplyReceived(event_id="reply/r1", occurred_at=world.now, journey_id=world.journeys["lamp"], **reply)
+    world.stack.wiring.desk.hand_in(told)
     world.live(START + 13 * DAY)
 
 

@@ -14,7 +14,7 @@ from chalicelib.journey import playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.documents import Act, Documents, PlaybookStep
 from chalicelib.journey.events import AnswerJudged, Case, Event, JourneyResumed, JourneyStopped
-from chalicelib.journey.state import Answer, Ending, Journey, Person, Recovery, Stage, Touch
+from chalicelib.journey.state import Answer, Ending, Journey, Person, Recovery, Reply, Stage, Touch
 from chalicelib.store.lists import Listed, is_stage
 
 JourneyId = Annotated[str, msgspec.Meta(max_length=60, description="The id of a journey, such as `jabc…`.")]
@@ -117,6 +117,7 @@ class View(msgspec.Struct, frozen=True):
     todos: list[todos.Shown]
     touches: list[TouchShown]
     answers: list[Answer]
+    replies: list[Reply]
     recoveries: list[Recovery]
     steps: list[StepShown]
     possible: list[Possible]
@@ -214,6 +215,7 @@ def show(context: Context, asked: One) -> View:
         todos=[todos.shown(Listed(one, journey, person), documents.staff, context.now) for one in journey.todos],
         touches=[_touch(touch) for touch in journey.touches],
         answers=list(journey.answers),
+        replies=list(journey.replies),
         recoveries=list(journey.recoveries),
         steps=_steps(journey, documents),
         possible=[
