@@ -72,18 +72,19 @@ def form_token(token: str) -> str:
     return hmac.new(token.encode(), b"aftercare form", sha256).hexdigest()
 
 
-def came_from_us(sent: Mapping[str, str], shown: str, token: str) -> bool:
+def came_from_us(sent: Mapping[str, str], shown: str, token: str, base_url: str) -> bool:
     """Say whether a request that changes something came from a page of ours: by its token, and by its origin.
 
     Browsers send Origin with every such request, and Sec-Fetch-Site where they can; what says that another site asked
-    is refused whatever it shows.
+    is refused whatever it shows. Ours is the host that was asked, or that of ``base_url`` when something in front of us
+    asks in its name.
     """
     if not token or not hmac.compare_digest(shown.encode(), form_token(token).encode()):
         return False
     if sent.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return False
     origin = sent.get("origin", "")
-    return not origin or (bool(sent.get("host")) and urlsplit(origin).netloc == sent["host"])
+    return not origin or urlsplit(origin).netloc in {sent.get("host") or None, urlsplit(base_url).netloc}
 
 
 class Guard:

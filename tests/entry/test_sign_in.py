@@ -262,6 +262,26 @@ def test_a_session_of_yesterdays_epoch_does_not_hold(stack, browser):
     assert isinstance(stack.wiring.access, Access)
 
 
+@pytest.mark.parametrize(
+    ("headers", "ours"),
+    [
+        ({}, True),
+        ({"origin": "https://care.example.com", "host": "x.execute-api.amazonaws.com"}, True),
+        ({"origin": "https://x.execute-api.amazonaws.com", "host": "x.execute-api.amazonaws.com"}, True),
+        ({"origin": "https://evil.example", "host": "x.execute-api.amazonaws.com"}, False),
+        ({"origin": "https://care.example.com.evil.example", "host": "care.example.com"}, False),
+        ({"origin": "null", "host": "care.example.com"}, False),
+        ({"origin": "null"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+    ],
+    ids=str,
+)
+def test_a_form_is_ours_when_it_comes_from_the_host_that_was_asked_or_from_the_configured_address(headers, ours):
+    shown = guard.form_token("token")
+    assert guard.came_from_us(headers, shown, "token", "https://care.example.com/api") is ours
+    assert not guard.came_from_us(headers, shown, "", "https://care.example.com/api")
+
+
 # -- the shell -------------------------------------------------------------------------------------------------
 
 

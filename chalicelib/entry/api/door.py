@@ -90,7 +90,8 @@ class Door:
         signed_in = self._guard.signed_in(sent)
         if signed_in is None:
             raise Unauthorised
-        if not found.reads and not came_from_us(sent, sent.get("x-form-token", ""), cookie(sent)):
+        ours = self._partners.settings.base_url
+        if not found.reads and not came_from_us(sent, sent.get("x-form-token", ""), cookie(sent), ours):
             raise Refused(403, "Forbidden", "A session changes nothing without its form token in X-Form-Token.")
         return signed_in.actor
 

@@ -300,7 +300,7 @@ class House:
         except http.BadForm as error:
             raise Refused(400, "Bad request", "That form was not ours.") from error
         shown = visit.fields.pop("form_token", "")
-        if not guard.came_from_us(visit.sent, shown, visit.token):
+        if not guard.came_from_us(visit.sent, shown, visit.token, self.partners.settings.base_url):
             detail = (
                 "This form does not come from a page that was made for you. Open the page again and send it from there."
             )
