@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from infra import chalice_config, deploy, deployed, keys
@@ -13,7 +13,7 @@ from infra.package import PROJECT, chalice, secrets_prefix
 
 
 class HoldsData(Exception):
-    """The table holds journeys, and nobody said that they may be deleted."""
+    """The table holds journeys, or the bucket mails, and nobody said that they may be deleted."""
 
 
 class Destroyer:
@@ -40,10 +40,14 @@ class Destroyer:
         table = name_of(stage)
         if _exists(dynamodb, table):
             deployment = deployed.Deployment(dynamodb, table)
+            s3, bucket = self._aws.client("s3"), self._mail_bucket()
             with deployment.lock():
                 if not delete_data and deployment.holds_data():
                     raise HoldsData(f"the table {table} holds data; --delete-data deletes it for good")
+                if not delete_data and any(_mails(s3, bucket)):
+                    raise HoldsData(f"the bucket {bucket} holds mails; --delete-data deletes them for good")
                 self._remove_code(deployment)
+                _empty(s3, bucket)
                 self._remove_stack()
                 _delete_table(dynamodb, table)
         else:
@@ -67,6 +71,11 @@ class Destroyer:
         deployment.forget("state")
         deployment.forget("digest")
 
+    def _mail_bucket(self) -> str | None:
+        """Return the bucket of mails as they were sent, if the stack still knows it."""
+        stacks = Stacks(self._aws.client("cloudformation"))
+        return stacks.outputs(self._plan.stage).get("mailBucket") if stacks.exists(self._plan.stage) else None
+
     def _remove_stack(self) -> None:
         keys.delete(self._aws.client("ssm"), secrets_prefix(self._plan.stage))
         self._say("secrets    deleted")
@@ -87,6 +96,26 @@ def _functions(state: deployed.State, stage: str, aws_lambda: Any) -> list[dict[
         if function not in known:
             found.append({"name": function, "resource_type": "lambda_function", "lambda_arn": arn})
     return found
+
+
+def _mails(s3: Any, bucket: str | None) -> Iterator[list[dict[str, str]]]:
+    """Yield the keys of what is in a bucket, as many at a time as can be deleted at once; none where it is gone."""
+    if bucket is None:
+        return
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            if page.get("Contents"):
+                yield [{"Key": each["Key"]} for each in page["Contents"]]
+    except s3.exceptions.NoSuchBucket:
+        return
+
+
+def _empty(s3: Any, bucket: str | None) -> None:
+    """Delete what is in a bucket: CloudFormation deletes none that holds anything. Raises HoldsData where it cannot."""
+    for keys_of_mails in _mails(s3, bucket):
+        done = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys_of_mails, "Quiet": True})
+        if done.get("Errors"):
+            raise HoldsData(f"the bucket {bucket} keeps {done['Errors'][0]['Key']}: {done['Errors'][0]['Message']}")
 
 
 def _exists(dynamodb: Any, table: str) -> bool:

@@ -204,7 +204,7 @@ def _bridged(direct: str, asked: list[str]) -> Iterator[str]:
 @contextmanager
 def loosened(roles: list[str]) -> Iterator[None]:
     """Allow, while the body runs, what the emulator refuses and AWS does not: see the list above."""
-    iam = boto3.client("iam")
+    iam, given = boto3.client("iam"), []
     for role in roles:
         (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
         allowed = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
@@ -214,10 +214,12 @@ def loosened(roles: list[str]) -> Iterator[None]:
             for action, resource in _MISJUDGED.items()
             if action in granted
         ]
-        document = json.dumps({"Version": "2012-10-17", "Statement": more})
-        iam.put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document)
+        if more:
+            document = json.dumps({"Version": "2012-10-17", "Statement": more})
+            iam.put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document)
+            given.append(role)
     yield
-    for role in roles:
+    for role in given:
         iam.delete_role_policy(RoleName=role, PolicyName="emulator")
 
 

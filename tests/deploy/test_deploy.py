@@ -43,7 +43,7 @@ def outside(aws, project):
     (last,) = page.shown(page.section("Remove everything"))
     said = project.run(f"{last.command} ARGS=--delete-data", said="dev\n")
     assert page.is_as_shown(said, last.prints), said
-    assert _left() == {"functions": [], "apis": [], "tables": [], "parameters": [], "stacks": []}
+    assert _left() == {"functions": [], "apis": [], "buckets": [], "tables": [], "parameters": [], "stacks": []}
     assert not state_file(project.place, "dev").exists()
 
 
@@ -53,6 +53,7 @@ def _left():
     return {
         "functions": [each["FunctionName"] for each in boto3.client("lambda").list_functions()["Functions"]],
         "apis": [each["id"] for each in boto3.client("apigateway").get_rest_apis()["items"]],
+        "buckets": [each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]],
         "tables": boto3.client("dynamodb").list_tables()["TableNames"],
         "parameters": [each["Name"] for each in boto3.client("ssm").describe_parameters()["Parameters"]],
         "stacks": ["dev"] if stacks.exists("dev") else [],

@@ -613,11 +613,25 @@ def test_a_stage_that_holds_data_is_not_removed(aws, project, chalice):
     assert Stacks(aws.client("cloudformation")).exists(STAGE)
 
 
+def test_a_stage_that_holds_mails_is_not_removed(aws, project, chalice):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    (bucket,) = [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]]
+    aws.client("s3").put_object(Bucket=bucket, Key="sent/1", Body=b"mail")
+    chalice.commands.clear()
+    with pytest.raises(destroy.HoldsData, match=bucket):
+        _destroyer(aws, project, chalice).destroy(delete_data=False)
+    assert chalice.commands == []
+
+
 def test_removing_a_stage_leaves_nothing(aws, project, chalice):
     _deployer(aws, project, chalice, [], **CARE).deploy()
     aws.client("dynamodb").put_item(TableName=TABLE, Item={"pk": {"S": "J#1"}, "sk": {"S": "STATE"}})
+    (bucket,) = [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]]
+    for number in range(1001):  # one more than can be deleted at once
+        aws.client("s3").put_object(Bucket=bucket, Key=f"sent/{number}", Body=b"mail")
     _destroyer(aws, project, chalice).destroy(delete_data=True)
     assert aws.client("dynamodb").list_tables()["TableNames"] == []
+    assert aws.client("s3").list_buckets()["Buckets"] == []
     assert aws.client("ssm").describe_parameters()["Parameters"] == []
     assert not Stacks(aws.client("cloudformation")).exists(STAGE)
     assert (chalice_config.read(project, STAGE), _has_state(project)) == (None, False)
