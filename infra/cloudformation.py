@@ -1,14 +1,19 @@
 """The stack of a stage: created, updated, previewed and removed, with what CloudFormation says when it refuses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 from botocore.exceptions import ClientError, WaiterError
 
 from infra import stack
 
+#: Parameter of the template → its value.
+Parameters: TypeAlias = Mapping[str, str]
+
+_AS_THEY_ARE: Final[Parameters] = MappingProxyType({})
 #: The template names its roles.
 _CAPABILITIES: Final = ["CAPABILITY_NAMED_IAM"]
 #: Seconds between looks and how many: half an hour, for a table with an index can take minutes.
@@ -47,10 +52,10 @@ class Stacks:
         """Take a CloudFormation client."""
         self._client = client
 
-    def ensure(self, stage: str, alarm_topic: str | None = None) -> Stack:
+    def ensure(self, stage: str, given: Parameters = _AS_THEY_ARE) -> Stack:
         """Create the stack or bring it up to the template, and wait until it stands.
 
-        ``alarm_topic`` is the ARN that alarms notify; None keeps the one there is. Raises StackFailed and StackBusy.
+        ``given`` are values of parameters; the others stay as they are. Raises StackFailed and StackBusy.
         """
         found = self._described(stage)
         if found and found["StackStatus"] in _STILLBORN:
@@ -58,7 +63,7 @@ class Stacks:
             found = None
         if found and found["StackStatus"].endswith("_IN_PROGRESS"):
             raise StackBusy(f"the stack {name_of(stage)} is being changed: {found['StackStatus']}")
-        changed = self._update(stage, alarm_topic, found) if found else self._create(stage, alarm_topic)
+        changed = self._update(stage, given, found) if found else self._create(stage, given)
         return Stack(self.outputs(stage), changed)
 
     def outputs(self, stage: str) -> dict[str, str]:
@@ -80,7 +85,7 @@ class Stacks:
         self._client.delete_stack(StackName=found["StackId"])
         self._wait("stack_delete_complete", found["StackId"])
 
-    def preview(self, stage: str, alarm_topic: str | None = None) -> list[str]:
+    def preview(self, stage: str, given: Parameters = _AS_THEY_ARE) -> list[str]:
         """Return what an update would change, a line for each resource; raises StackFailed.
 
         It makes a change set, under a name that no other preview has, and deletes it.
@@ -88,7 +93,7 @@ class Stacks:
         found = self._described(stage)
         if found is None or found["StackStatus"] in _STILLBORN:
             return [f"create  {each['Type']:<45} {name}" for name, each in stack.template()["Resources"].items()]
-        request = self._request(stage, alarm_topic, found)
+        request = self._request(stage, given, found)
         change_set = f"{name_of(stage)}-preview-{token_hex(4)}"
         self._client.create_change_set(**request, ChangeSetName=change_set, ChangeSetType="UPDATE")
         try:
@@ -108,16 +113,16 @@ class Stacks:
         pages = self._client.get_paginator("describe_change_set").paginate(**names)
         return [_line(each["ResourceChange"]) for page in pages for each in page["Changes"]]
 
-    def _create(self, stage: str, alarm_topic: str | None) -> bool:
+    def _create(self, stage: str, given: Parameters) -> bool:
         # The table outlives its stack, but not one that never came to be: its name would be taken at the next attempt.
-        request = self._request(stage, alarm_topic, None)
+        request = self._request(stage, given, None)
         self._client.create_stack(**request, RetainExceptOnCreate=True, EnableTerminationProtection=False)
         self._wait("stack_create_complete", name_of(stage))
         return True
 
-    def _update(self, stage: str, alarm_topic: str | None, found: Mapping[str, Any]) -> bool:
+    def _update(self, stage: str, given: Parameters, found: Mapping[str, Any]) -> bool:
         try:
-            self._client.update_stack(**self._request(stage, alarm_topic, found), RetainExceptOnCreate=True)
+            self._client.update_stack(**self._request(stage, given, found), RetainExceptOnCreate=True)
         except ClientError as error:
             if "No updates are to be performed" in error.response["Error"]["Message"]:
                 return False
@@ -125,12 +130,11 @@ class Stacks:
         self._wait("stack_update_complete", name_of(stage))
         return True
 
-    def _request(self, stage: str, alarm_topic: str | None, found: Mapping[str, Any] | None) -> dict[str, Any]:
-        topic = _parameter("AlarmTopicArn", alarm_topic, found)
+    def _request(self, stage: str, given: Parameters, found: Mapping[str, Any] | None) -> dict[str, Any]:
         return {
             "StackName": name_of(stage),
             "TemplateBody": stack.TEMPLATE.read_text("utf-8"),
-            "Parameters": [{"ParameterKey": "Stage", "ParameterValue": stage}, *topic],
+            "Parameters": [*_parameters({"Stage": stage, **given}, found)],
             "Capabilities": _CAPABILITIES,
             "Tags": [{"Key": "application", "Value": "aftercare"}, {"Key": "stage", "Value": stage}],
         }
@@ -162,11 +166,17 @@ def name_of(stage: str) -> str:
     return f"aftercare-{stage}"
 
 
-def _parameter(name: str, value: str | None, found: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return a parameter as given, as it was, or left to its default."""
-    if value is not None:
-        return [{"ParameterKey": name, "ParameterValue": value}]
-    return [{"ParameterKey": name, "UsePreviousValue": True}] if found else []
+def _parameters(given: Parameters, found: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """Yield each parameter of the template as given, else as the stack has it, else left to its default.
+
+    CloudFormation puts what an update does not mention back to its default, and knows no previous value of what is new.
+    """
+    standing = {each["ParameterKey"] for each in (found or {}).get("Parameters", [])}
+    for name in stack.template()["Parameters"]:
+        if name in given:
+            yield {"ParameterKey": name, "ParameterValue": given[name]}
+        elif name in standing:
+            yield {"ParameterKey": name, "UsePreviousValue": True}
 
 
 def _line(change: Mapping[str, Any]) -> str:

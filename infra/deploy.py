@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,18 @@ from infra.interpreter import RUNTIME, Interpreter, interpreter
 from infra.package import ARCHITECTURES, PROJECT, chalice, finish, secrets_prefix
 
 #: What the people of a stage choose, and the environment variable that each becomes.
-CHOICES: Final = {"mail_from": "MAIL_FROM", "reply_to": "REPLY_TO", "base_url": "BASE_URL"}
+CHOICES: Final = {
+    "mail_from": "MAIL_FROM",
+    "reply_to": "REPLY_TO",
+    "base_url": "BASE_URL",
+    "inbound_domain": "INBOUND_DOMAIN",
+}
+#: What they choose of the stack, and the parameter of the template that each becomes.
+PARAMETERS: Final = {
+    "alarm_topic": "AlarmTopicArn",
+    "inbound_domain": "InboundDomain",
+    "inbound_rule_set": "InboundRuleSet",
+}
 
 RunChalice = Callable[..., str]
 
@@ -37,7 +48,8 @@ class Plan:
     stage: str
     #: Choices that are given now; those that are not stay as they were.
     choices: Mapping[str, str]
-    alarm_topic: str | None = None
+    #: Values of the template's parameters that are given now; the others stay too.
+    parameters: Mapping[str, str] = field(default_factory=dict)
     architecture: str = chalice_config.ARCHITECTURE
     runtime: str = RUNTIME
     #: Deploy the functions though nothing differs.
@@ -77,7 +89,7 @@ class Deployer:
     def deploy(self) -> Address:
         """Do it all; what it raises names the step, and running it again goes on from there."""
         stage = self._plan.stage
-        made = Stacks(self._aws.client("cloudformation")).ensure(stage, self._plan.alarm_topic)
+        made = Stacks(self._aws.client("cloudformation")).ensure(stage, self._plan.parameters)
         self._say(f"stack      {'created or updated' if made.changed else 'as the template says'}")
         fresh = keys.ensure(self._aws.client("ssm"), secrets_prefix(stage))
         self._say(f"secrets    {'made: ' + ', '.join(fresh) if fresh else 'kept'}")
@@ -98,7 +110,7 @@ class Deployer:
         """Return what `deploy` would change, a line each, changing nothing on AWS."""
         stage = self._plan.stage
         stacks = Stacks(self._aws.client("cloudformation"))
-        found = [f"stack          {line}" for line in stacks.preview(stage, self._plan.alarm_topic)]
+        found = [f"stack          {line}" for line in stacks.preview(stage, self._plan.parameters)]
         if not stacks.exists(stage):
             return [*found, "functions      all, for the first time"]
         outputs = self._coming_outputs(stacks)
@@ -306,6 +318,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reply-to", help="address that people read")
     parser.add_argument("--base-url", help="where customers reach the pages, if the stage has a domain of its own")
     parser.add_argument("--alarm-topic", help="ARN of the SNS topic that alarms notify")
+    parser.add_argument("--inbound-domain", help="where replies of customers arrive, if they are to land on journeys")
+    parser.add_argument("--inbound-rule-set", help="receipt rule set of the account in which the stage makes its rule")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default=chalice_config.ARCHITECTURE)
     parser.add_argument("--runtime", default=RUNTIME, help="release of Python on Lambda (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="deploy the functions though nothing differs")
@@ -316,7 +330,8 @@ def plan(args: argparse.Namespace) -> Plan:
     chosen = {name: getattr(args, name) for name in CHOICES if getattr(args, name)}
     if "base_url" in chosen:
         chosen["base_url"] = chosen["base_url"].rstrip("/")
-    return Plan(args.stage, chosen, args.alarm_topic, args.architecture, args.runtime, args.force)
+    parameters = {name: getattr(args, option) for option, name in PARAMETERS.items() if getattr(args, option)}
+    return Plan(args.stage, chosen, parameters, args.architecture, args.runtime, args.force)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """A checkout of its own for each file of deployment tests: what the commands write lands there."""
 
+import os
 import platform
 import re
 import shutil
@@ -38,8 +39,7 @@ class Checkout:
 
     def surroundings(self) -> dict[str, str]:
         """Return the environment of whoever works here."""
-        # what make would install stands: make emulator saw to it
-        return {**self.aws.surroundings(self.place.parent), "MAKEFLAGS": "--old-file=.venv/installed"}
+        return self.aws.surroundings(self.place.parent)
 
     def deploy(self) -> str:
         """Bring the stage to what this checkout says."""
@@ -62,6 +62,8 @@ def checkout(place: Path, aws: Emulator, made: Path) -> Checkout:
         else:
             shutil.copy2(source, place / name)
     (place / ".venv").symlink_to(ROOT / ".venv")
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        os.utime(place / name, (0, 0))  # older than the environment: make would clear that one, which is not its own
     (place / "build").mkdir()
     if made.parent == ROOT / "build":
         (place / "build" / made.name).symlink_to(made)

@@ -166,9 +166,10 @@ def test_a_bare_chalice_deploy_of_a_stage_that_stands_is_right_too(outside, proj
     (configure,) = page.shown(page.section("A bare chalice deploy"))
     said = project.run(configure.command)
     assert page.is_as_shown(said.replace(f"{project.place}/", ""), configure.prints), said
-    surroundings = {name: value for name, value in project.surroundings().items() if name != "MAKEFLAGS"}
     command = [python.chalice, "deploy", "--stage", "dev"]
-    done = subprocess.run(command, cwd=project.place, env=surroundings, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=project.place, env=project.surroundings(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(boto3.client("apigateway").get_rest_apis()["items"]) == 1
     assert _stage_settings(outside) == settings

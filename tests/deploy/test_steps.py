@@ -4,7 +4,7 @@ import io
 import json
 import warnings
 import zipfile
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from base64 import b64decode
 from contextlib import nullcontext
 from pathlib import Path
@@ -71,7 +71,12 @@ class Client:
         if self._status is None:
             raise _refused(f"Stack with id {StackName} does not exist")
         outputs = [{"OutputKey": "table", "OutputValue": TABLE}]
-        return {"Stacks": [{"StackStatus": self._status, "StackId": "id", "Outputs": outputs}]}
+        # not of the stack yet: InboundRuleSet, which came with a later template
+        standing = [
+            {"ParameterKey": each, "ParameterValue": "x"} for each in ("Stage", "AlarmTopicArn", "InboundDomain")
+        ]
+        found = {"StackStatus": self._status, "StackId": "id", "Outputs": outputs, "Parameters": standing}
+        return {"Stacks": [found]}
 
     def __getattr__(self, name):
         def call(**arguments):
@@ -114,11 +119,12 @@ def test_an_update_without_changes_is_no_failure():
 
 def test_parameters_that_are_not_given_stay_as_they_are():
     client = Client("CREATE_COMPLETE")
-    Stacks(client).ensure(STAGE)
+    Stacks(client).ensure(STAGE, {"AlarmTopicArn": "arn"})
     ((_, request), *_) = client.calls
     assert request["Parameters"] == [
         {"ParameterKey": "Stage", "ParameterValue": STAGE},
-        {"ParameterKey": "AlarmTopicArn", "UsePreviousValue": True},
+        {"ParameterKey": "AlarmTopicArn", "ParameterValue": "arn"},
+        {"ParameterKey": "InboundDomain", "UsePreviousValue": True},
     ]
 
 
@@ -544,6 +550,16 @@ def test_what_was_chosen_once_is_kept_with_the_stage(aws, project, chalice):
     _deployer(aws, project, chalice, [], reply_to="other@example.com").deploy()
     variables = _variables(project)
     assert (variables["MAIL_FROM"], variables["REPLY_TO"]) == ("care@example.com", "other@example.com")
+
+
+def test_a_domain_for_replies_reaches_the_stack_and_the_functions(aws, project, chalice):
+    parser = ArgumentParser()
+    deploy.add_arguments(parser)
+    options = ["--mail-from", "c@example.com", "--reply-to", "h@example.com", "--inbound-domain", "replies.example.com"]
+    plan = deploy.plan(parser.parse_args(["--stage", STAGE, *options]))
+    assert plan.parameters == {"InboundDomain": "replies.example.com"}
+    _deployer(aws, project, chalice, [], **plan.choices).deploy()
+    assert _variables(project)["INBOUND_DOMAIN"] == "replies.example.com"
 
 
 def test_what_was_never_chosen_is_asked_for(aws, project, chalice):
