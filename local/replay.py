@@ -22,6 +22,7 @@ from quopri import decodestring
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from chalicelib.insight.rollup import SETTLES
 from chalicelib.journey import budget, clock, documents
 from chalicelib.journey.documents import Cadence
 from chalicelib.journey.errors import BadDocument
@@ -44,6 +45,8 @@ _ANSWERED = frozenset({"survey", "reminder", "check-in", inputs.PROPOSAL})
 #: Option of the command → the document that it puts in place of the one that ships.
 _DOCUMENTS = {"cadence": "cadence", "playbook": "playbook", "settings": "settings", "staff_directory": "staff"}
 _FIRST_REFUSAL, _CONFLICT = 400, 409
+#: More than the cells of any replay fill.
+_EVERY_PAGE = 1_000
 
 
 class Broken(Exception):
@@ -214,6 +217,17 @@ class Replay:
         with observe.uncounted(self.stack):
             return observe.world(self.stack, self.mailed)
 
+    def figures(self) -> dict[str, int]:
+        """Return what the figures of all days come to, by measure, with what was not added up yet."""
+        wiring = self.stack.wiring
+        with observe.uncounted(self.stack):
+            wiring.rollup.run(self.stack.clock.now + 2 * SETTLES)
+            total: Counter[str] = Counter()
+            generation = wiring.figures.generations().shown
+            for _, _, cell in wiring.figures.read(generation, "all", "0001-01-01", "9999-12-31", _EVERY_PAGE):
+                total.update(cell)
+        return dict(sorted(total.items()))
+
 
 def _link(raw: bytes) -> str:
     """Return the path of the first link of a mail's text part: the one to answer by."""
@@ -243,6 +257,7 @@ def summary(replay: Replay, world: World, seconds: float) -> dict[str, Any]:
         "recoveries": sum(len(journey.recoveries) for journey in journeys),
         "outcomes": dict(sorted(Counter(j.outcome.value for j in journeys if j.outcome is not None).items())),
         "open": sum(not journey.is_final for journey in journeys),
+        "figures": replay.figures(),
         "violations": [*violations(world), *_troubles(stack)],
         "aws_calls": dict(sorted(stack.account.calls.items())),
         "seconds": round(seconds, 1),

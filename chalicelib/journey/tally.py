@@ -86,8 +86,9 @@ def counts(journey: Journey, zone: ZoneInfo) -> Counter[tuple[str, str]]:
     if journey.case is None:
         return Counter()
     found = [*_of_journey(journey), *_of_answers(journey), *_of_recoveries(journey)]
+    given = {answer.touch_id: answer.at for answer in reversed(journey.answers) if _is_own(answer)}
     for touch in journey.touches:
-        found += _of_touch(touch)
+        found += _of_touch(touch, touch.answered_at or given.get(touch.id))
     return Counter((_day(at, zone), measure) for at, measure in found)
 
 
@@ -112,17 +113,23 @@ def touch_name(touch: Touch) -> str:
     return f"{touch.kind}:{touch.step}" if touch.step else touch.kind
 
 
-def _of_touch(touch: Touch) -> _Counted:
+def _of_touch(touch: Touch, answered_at: datetime | None) -> _Counted:
+    """Yield what a touch counts for. One of a journey that was superseded may be answered, and does not say so."""
     name = touch_name(touch)
-    sent = touch.sent_at or touch.answered_at  # an answer proves it, whatever else is known
+    sent = touch.sent_at or answered_at  # an answer proves it, whatever else is known
     if sent is not None:
         yield sent, f"sent/{name}"
-        if touch.delivered_at is not None or touch.answered_at is not None:
+        if touch.delivered_at is not None or answered_at is not None:
             yield sent, f"delivered/{name}"
-        if touch.answered_at is not None:
+        if answered_at is not None:
             yield sent, f"answered/{name}"
-    if touch.not_sent_at is not None and touch.answered_at is None:
+    if touch.not_sent_at is not None and answered_at is None:
         yield touch.not_sent_at, f"{'back' if sent else 'unsent'}/{touch.kind}/{touch.reason}"
+
+
+def _is_own(answer: Answer) -> bool:
+    """Say whether an answer is confirmed, and was given to this journey."""
+    return answer.counts and not answer.from_journey
 
 
 def _of_answers(journey: Journey) -> _Counted:
@@ -132,7 +139,7 @@ def _of_answers(journey: Journey) -> _Counted:
             yield answer.at, "suspect"
             continue
         touch = journey.touch(answer.touch_id)
-        if touch is not None and touch.id not in scored and not answer.from_journey:
+        if touch is not None and touch.id not in scored and _is_own(answer):
             scored.add(touch.id)
             for measure, value in answer.scores.items():
                 yield answer.at, f"score/{touch_name(touch)}/{measure}/{value}"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
@@ -75,3 +76,30 @@ def test_the_ledger_says_what_an_independent_script_derives_from_the_cadence(his
         if {touch: found.get(touch) for touch in asked if touch in expected or touch in found} != expected:
             wrong[case["case_id"]] = (expected, found)
     assert (wrong, judged > 100) == ({}, True)
+
+
+def summed(figures, *beginnings):
+    """What the figures say of measures that begin so, by the first part of what follows."""
+    found = Counter()
+    for beginning in beginnings:
+        for measure, number in figures.items():
+            if measure.startswith(beginning):
+                found[measure.removeprefix(beginning).partition(":")[0]] += number
+    return dict(found)
+
+
+def test_the_figures_say_what_the_replay_counted_by_itself(histories):
+    """Mails by what the mail service took, the rest by how the journeys stand: neither knows the figures."""
+    _, summary, _ = histories
+    figures = summary["figures"]
+    mails = {kind: number for kind, number in summary["mails"].items() if kind != "staff-notice"}
+    reasons = Counter()
+    for beginning in ("unsent/", "back/"):
+        for rest, number in summed(figures, beginning).items():
+            reasons[rest.partition("/")[2]] += number
+    assert summed(figures, "sent/") == mails
+    assert reasons == summary["not_sent"]
+    assert summed(figures, "outcome/") == summary["outcomes"]
+    assert sum(summed(figures, "opened/").values()) == summary["recoveries"]
+    assert (figures["begun"], figures["negative"]) == (summary["journeys"], figures["recovered"])
+    assert sum(number for measure, number in figures.items() if measure.startswith("answered/")) == summary["answers"]
