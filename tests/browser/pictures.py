@@ -129,9 +129,13 @@ def _seen(walk):
 
 def main():
     PICTURES.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = start(playwright)
+        # Before the demo starts: a process has one deployment at a time.
+        contact_sheets(browser)
+        browser.close()
     with sync_playwright() as playwright, running_demo() as url:
         browser = start(playwright)
-        contact_sheets(browser)
         chrome = Chrome(browser)
         with chrome.open_page(f"{url}/_local/", device=PHONE) as page:
             on_a_phone(page, url)
