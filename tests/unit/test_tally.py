@@ -84,6 +84,14 @@ def test_a_suspect_answer_counts_in_no_figure_but_that_of_suspects():
     assert history.figures() == before | {"suspect": 1}
 
 
+def test_a_suspect_answer_that_a_person_confirms_counts_from_then_on_as_if_it_never_had_been_suspect():
+    suspected, plain = asked(), asked()
+    suspected.answers(csat=1, suspect="too_fast")
+    suspected.judges("a1", person=True)
+    plain.answers(csat=1)
+    assert suspected.figures() == plain.figures()
+
+
 def test_of_several_answers_to_one_question_the_first_counts():
     history = asked()
     history.answers(csat=4)
