@@ -63,6 +63,10 @@
 
   document.querySelectorAll("[data-select]").forEach((field) => field.addEventListener("focus", () => field.select()));
 
+  // On a phone the rooms are a strip: show the one that this is.
+  const room = document.querySelector(".rooms [aria-current]");
+  if (room) room.scrollIntoView({ block: "nearest", inline: "center" });
+
   const began = Date.now();
   const words = (seconds) => {
     const minutes = Math.floor(seconds / 60);

@@ -88,6 +88,13 @@ def on_a_desktop(page, url):
     keep(page, "recovery-desktop")
 
 
+def console(page, url, device):
+    """A lead signs in on the demo's start page and sees what needs a person."""
+    page.get_by_role("button", name="Samir Haddad, lead").click()
+    page.wait_for_url(f"{url}/console")
+    keep(page, f"console-today-{device}")
+
+
 def contact_sheets(browser):
     """Mails and pages side by side: light, dark, in Arabic, on a phone and a desktop."""
 
@@ -141,6 +148,9 @@ def main():
             on_a_phone(page, url)
         with chrome.open_page(f"{url}/_local/", device=DESKTOP) as page:
             on_a_desktop(page, url)
+        for name, device in (("phone", PHONE), ("desktop", DESKTOP)):
+            with chrome.open_page(f"{url}/_local/", device=device) as page:
+                console(page, url, name)
         browser.close()
 
 
