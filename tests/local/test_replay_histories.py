@@ -102,4 +102,3 @@ def test_the_figures_say_what_the_replay_counted_by_itself(histories):
     assert summed(figures, "outcome/") == summary["outcomes"]
     assert sum(summed(figures, "opened/").values()) == summary["recoveries"]
     assert (figures["begun"], figures["negative"]) == (summary["journeys"], figures["recovered"])
-    assert sum(number for measure, number in figures.items() if measure.startswith("answered/")) == summary["answers"]
