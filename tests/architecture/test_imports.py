@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
         "chalicelib.journey",
         "chalicelib.store",
         "chalicelib.effects.rendering",
+        "chalicelib.effects.samples",
         "chalicelib.effects.letters",
         "chalicelib.effects.queue",
         "chalicelib.effects.sentiment",

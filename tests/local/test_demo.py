@@ -144,7 +144,7 @@ def test_the_demo_says_where_to_look_and_ends_well(tmp_path, stop):
         text=True,
     )
     try:
-        told = [started.stdout.readline() for _ in range(8)]
+        told = [started.stdout.readline() for _ in range(9)]
         where = re.search(r"http://(127\.0\.0\.1:\d+)", told[0])[1]
         connection = HTTPConnection(where, timeout=20)
         connection.request("GET", "/_local/clock")
