@@ -62,7 +62,7 @@ test: install browser lint types ## lint, types, then every test but the slow on
 slow: install browser ## the tests that take minutes
 	$(RUN) -m pytest -m slow
 
-emulator: install ## the real chalice deploy, and journeys through the deployed zips, on an emulated AWS; four minutes, on a busy machine fifteen
+emulator: install ## the real chalice deploy, and journeys through the deployed zips, on an emulated AWS; five minutes, on a busy machine a quarter of an hour
 	$(RUN) -m pytest -m emulator
 
 package: install ## make the zip and the template of a stage: STAGE=dev; into build/package/<stage>
