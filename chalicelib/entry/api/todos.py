@@ -10,7 +10,7 @@ from chalicelib.entry.api.operations import Context, operation
 from chalicelib.entry.api.problems import BadField
 from chalicelib.journey.documents import Severity, Staff
 from chalicelib.journey.events import AttentionGiven
-from chalicelib.journey.state import Todo, TodoKind
+from chalicelib.journey.state import Journey, Todo, TodoKind
 from chalicelib.store.lists import KINDS, Count, Listed
 
 #: What each kind is called in a list.
@@ -195,8 +195,14 @@ def shown(listed: Listed, staff: Staff, now: datetime) -> Shown:
         about=todo.about,
         person_id=journey.person_id,
         customer=f"{known.first_name} {known.last_name}".strip() or known.email if known else "",
-        subject=(journey.case.subject or journey.case.case_id) if journey.case else "",
+        subject=_about(journey),
     )
+
+
+def _about(journey: Journey) -> str:
+    """Return what a case was about, else its id; a remark that was logged here has an id that says nothing."""
+    case = journey.case
+    return (case.subject or (case.case_id if case.source != "console" else "")) if case else ""
 
 
 def in_words(todo: Todo) -> str:
