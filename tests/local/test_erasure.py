@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.effects.erasing import CHUNK
 from chalicelib.journey.events import AddressCorrected, ErasureAsked, ReplyReceived, person_id_of
 from local.observe import every_item
 from tests.faults.world import DAY, HOUR, START, World
@@ -151,3 +152,15 @@ def test_a_corrected_address_is_where_the_next_mail_goes(world):
     world.live(world.now + 40 * DAY)
     sent_after = {mail.to for mail in world.mails if mail.sent_at > right.occurred_at and mail.kind != "staff-notice"}
     assert sent_after <= {"right@example.org"}
+
+
+def test_a_person_of_many_journeys_is_forgotten_in_chunks_that_the_reconciler_goes_on_with():
+    world = World({})
+    for number in range(CHUNK + 2):
+        world.resolve(f"lamp-{number}", CANARY, subject=WORDS[3])
+    forget(world)
+    progress = world.stack.wiring.erasures.progress(PERSON)
+    assert (progress.journeys, progress.done_at) == (CHUNK, None)
+    world.live(world.now + HOUR)
+    progress = world.stack.wiring.erasures.progress(PERSON)
+    assert (progress.journeys, progress.done_at is not None, found(world)) == (CHUNK + 2, True, [])
