@@ -127,18 +127,7 @@ class ErasureStore:
         return found
 
     def _query(self, pk: str, prefix: str) -> Iterator[Item]:
-        request: Item = {
-            "TableName": self._name,
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
-            "ExpressionAttributeValues": {":pk": {"S": pk}, ":prefix": {"S": prefix}},
-            "ConsistentRead": True,
-        }
-        while True:
-            answer = self._client.query(**request)
-            yield from answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return items.under(self._client, self._name, pk, prefix)
 
     def _put(self, item: Item) -> None:
         self._boundary("erase", lambda: self._client.put_item(TableName=self._name, Item=item))

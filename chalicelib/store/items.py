@@ -1,5 +1,6 @@
 """Between values and DynamoDB items: one module that knows the attribute names and the stored forms."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -48,6 +49,22 @@ class Owed(msgspec.Struct, frozen=True):
 def key(pk: str, sk: str) -> Item:
     """Return a primary key."""
     return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def under(client: Any, table: str, pk: str, prefix: str) -> Iterator[Item]:
+    """Yield the items under a key whose sort key begins so, as of now, page by page."""
+    request: Item = {
+        "TableName": table,
+        "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+        "ExpressionAttributeValues": {":pk": {"S": pk}, ":prefix": {"S": prefix}},
+        "ConsistentRead": True,
+    }
+    while True:
+        answer = client.query(**request)
+        yield from answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def journey_key(journey_id: str) -> Item:

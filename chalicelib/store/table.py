@@ -98,19 +98,7 @@ class Table:
         return found
 
     def _query(self, pk: str, prefix: str) -> Iterator[Item]:
-        """Yield the items under a key, page by page."""
-        request: Item = {
-            "TableName": self._name,
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
-            "ExpressionAttributeValues": {":pk": {"S": pk}, ":prefix": {"S": prefix}},
-            "ConsistentRead": True,
-        }
-        while True:
-            answer = self._client.query(**request)
-            yield from answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return items.under(self._client, self._name, pk, prefix)
 
     # -- committing a decision ---------------------------------------------------------------------------
 
