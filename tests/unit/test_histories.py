@@ -56,7 +56,7 @@ def explored():
     """The rows that were run and the steps that were seen, in the same histories each time."""
     rows, steps = set(), set()
 
-    @settings(PATIENT, max_examples=200, derandomize=True, database=None)
+    @settings(PATIENT, max_examples=300, derandomize=True, database=None)
     @given(LONG_ONES)
     def explore(moves):
         world = play(moves)

@@ -430,9 +430,18 @@ class Play:
             self.world.advance(self.world.now + LENGTHS[how // 4])
             self.tell(events.JourneyResumed, which, self.fresh("resume"), by="lead")
 
-    def erased(self, which: int, how: int) -> None:
-        """A person is forgotten in all their journeys; seldom, for nothing happens in those any more."""
-        if how == 0:
+    def managed(self, which: int, how: int) -> None:
+        """Somebody looks after the journeys: sees to something, stops one, or has a person forgotten."""
+        if how < 4:
+            self.attended(which, how + 4 * (which % 2))
+        elif how < 7:
+            self.stopped(which, how % 4)
+        else:
+            self.erased(which)
+
+    def erased(self, which: int) -> None:
+        """A person is forgotten in all their journeys."""
+        if which % 2:
             theirs = [other for other, (_, _, who) in enumerate(CASES) if who is CASES[which][2]]
             for other in theirs:
                 if IDS[other] in self.world.journeys:
@@ -552,5 +561,5 @@ MOVES = (
     *("resolved", "resolved", "remarked", "reopened", "withdrawn", "answered", "answered", "well", "worded", "judged"),
     *("opted_out", "bought", "acted", "acted", "recovered", "advanced", "woken", "woken", "worked"),
     *("reconciled", "reported", "reported", "again", "returned", "declined", "relapsed"),
-    *("attended", "stopped", "erased"),
+    "managed",
 )
