@@ -348,9 +348,8 @@ class Wiring:
         from chalicelib.effects.letters import Letters
         from chalicelib.effects.mail import Mailer, MailService
         from chalicelib.effects.perform import Effects
-        from chalicelib.effects.samples import Samples
         from chalicelib.effects.sentiment import Weigher
-        from chalicelib.effects.sign_in import SignInMails
+        from chalicelib.effects.staff_mail import Samples, SignInMails
 
         s = self.settings
         service = MailService(self._client("sesv2"), s.configuration_set, self._boundary)

@@ -58,7 +58,7 @@ class Letters:
     def __init__(self, links: Links, mail_from: str, reply_to: str, addresses: ReplyAddresses | None = None) -> None:
         """Keep what every mail needs; ``addresses`` where the stage takes replies itself."""
         self._addresses = addresses
-        self._links = links
+        self.links = links
         self._from = mail_from
         self._reply_to = reply_to
 
@@ -69,7 +69,7 @@ class Letters:
     ) -> tuple[Body, Envelope]:
         """Write one mail to the customer."""
         sender = documents.staff.member(touch.by)
-        opt_out = self._links.url(Link("opt_out", journey.id, touch.id))
+        opt_out = self.links.url(Link("opt_out", journey.id, touch.id))
         said = words.of_customer(person, documents.settings)
         context = {
             **rendering.frame(rendering.brand_of(journey, documents), said),
@@ -111,9 +111,9 @@ class Letters:
         return {
             "question": said.said(question.text),
             "kind": rendering.DRAWN_AS[question.measure],
-            "options": rendering.options(question, url=lambda value: self._links.url(link, r=str(value)), said=said),
-            "answer_url": self._links.url(link),
-            "decoy_url": self._links.url(Link("decoy", journey.id, touch_id)),
+            "options": rendering.options(question, url=lambda value: self.links.url(link, r=str(value)), said=said),
+            "answer_url": self.links.url(link),
+            "decoy_url": self.links.url(Link("decoy", journey.id, touch_id)),
         }
 
     def _survey(
@@ -172,7 +172,7 @@ class Letters:
             "promised_by": said.day(proposal.due_at, rendering.customer_zone(person, documents)),
             "owner": rendering.staff(by, said),
             "note": "",
-            "links": {word: self._links.url(link, r=word) for word in ("exceeds", "meets", "falls_short", "other")},
+            "links": {word: self.links.url(link, r=word) for word in ("exceeds", "meets", "falls_short", "other")},
         }
 
     def _update(
@@ -211,7 +211,7 @@ class Letters:
             "reason": f"{heading} ({recovery.severity})" if recovery else heading,
             "lines": _lines(notice, journey, person, documents),
             "answer_words": _words_for(notice, journey),
-            "action_url": self._links.url(work) if journey.person_id else None,
+            "action_url": self.links.url(work) if journey.person_id else None,
             "action_label": "Open the recovery" if recovery else "Open the journey",
             "due": rendering.hour(notice.due, staff_zone(member, documents)) if notice.due else None,
         }
@@ -236,7 +236,7 @@ class Letters:
         minutes = max(int((effect.until - now).total_seconds() // 60), 1)
         context = {
             **rendering.frame(brand, words.words("en")),
-            "action_url": self._links.url(link),
+            "action_url": self.links.url(link),
             "minutes": minutes,
             "name": member.name,
         }

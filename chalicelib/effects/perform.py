@@ -7,9 +7,8 @@ from msgspec.structs import replace
 from chalicelib.effects.alarm import Alarms
 from chalicelib.effects.erasing import Eraser
 from chalicelib.effects.mail import Mailer
-from chalicelib.effects.samples import Samples
 from chalicelib.effects.sentiment import Weigher
-from chalicelib.effects.sign_in import SignInMails
+from chalicelib.effects.staff_mail import Samples, SignInMails
 from chalicelib.journey.effects import (
     ErasePerson,
     KeepMail,

@@ -27,6 +27,7 @@ ARROWS: dict[str, set[str]] = {
         "chalicelib.effects.samples",
         "chalicelib.effects.letters",
         "chalicelib.effects.queue",
+        "chalicelib.effects.samples",
         "chalicelib.effects.sentiment",
         "chalicelib.effects.words",
         "chalicelib.links",

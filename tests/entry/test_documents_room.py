@@ -186,6 +186,34 @@ def test_a_preview_shows_every_mail_of_a_draft_in_the_language_that_is_asked_for
     assert mail.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
 
 
+def test_a_preview_shows_every_page_of_the_customer_too(lead):
+    shown = _api(lead, "GET", "/v1/documents/cadence/versions/0/mails?language=fr").json()
+    assert [page["name"] for page in shown["pages"]] == [
+        "page: survey",
+        "page: after a bad answer",
+        "page: after a good answer",
+        "page: opting out",
+        "page: proposal",
+        "page: after a word on the proposal",
+        "page: check-in: fix_holds",
+        "page: check-in: recovery_rating",
+        "page: check-in: first_return",
+        "page: check-in: loyalty",
+    ]
+    thanks = lead.get("/console/documents/cadence/preview/mail?version=0&language=fr&name=page: after a bad answer")
+    assert 'lang="fr"' in thanks.body.decode()
+    assert (
+        "Ana Duarte" in thanks.body.decode() or "Jonas Weber" in thanks.body.decode() or "Mei" in thanks.body.decode()
+    )
+
+
+def test_what_a_preview_plays_is_stored_nowhere(lead):
+    before = lead.stack.rows()
+    lead.get("/console/documents/cadence/preview?version=0&language=fr")
+    assert [row for row in lead.stack.rows() if row["pk"]["S"][:2] in {"J#", "P#"}] == []
+    assert len(lead.stack.rows()) - len(before) <= 1, "the session was seen"
+
+
 def test_the_links_of_a_preview_lead_nowhere(lead):
     mail = lead.get("/console/documents/cadence/preview/mail?version=0&name=survey").body.decode()
     (path, *_) = re.findall(r"http://127\.0\.0\.1:8000(/a/[^?\"]+)", mail)

@@ -1,4 +1,4 @@
-"""Previews: every mail that a version of a document leads to, in each language, and a copy of one to oneself."""
+"""Previews: every mail and page that a version leads to, in each language; and a copy of a mail to oneself."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -7,10 +7,11 @@ import msgspec
 
 from chalicelib.effects import samples
 from chalicelib.effects.samples import Sample
+from chalicelib.entry import preview_pages
 from chalicelib.entry.api.documents import Kind, Number
 from chalicelib.entry.api.operations import Context, operation
 from chalicelib.entry.api.problems import NotFound, Refused
-from chalicelib.journey.documents import LANGUAGES, Staff
+from chalicelib.journey.documents import LANGUAGES, Documents, Staff
 from chalicelib.journey.effects import SendSample
 from chalicelib.store.access import member_pk
 
@@ -18,6 +19,10 @@ from chalicelib.store.access import member_pk
 _LOOK_AFTER = timedelta(minutes=1)
 Language = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(LANGUAGES)})\Z", description="Of the customer.")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80, description="As the list of previews has it.")]
+
+
+#: To whom a mail goes, or ``page`` for one that a customer opens.
+Whose = Literal["customer", "staff", "page"]
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,25 +43,26 @@ class One(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One mail: its name, to whom, when the made-up journey came to it, and its subject."""
+    """One mail or page: its name, whose, when the made-up journey came to it, and its subject or title."""
 
     name: str
-    to: Literal["customer", "staff"]
+    to: Whose
     at: datetime
     subject: str
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """Every mail that a made-up journey leads to which begins now, in its order."""
+    """Every mail and page that a made-up journey leads to which begins now, each in its order."""
 
     mails: list[Line]
+    pages: list[Line]
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """One mail, as it would be sent. Its links lead nowhere."""
+    """One mail or page as it would be; a page has no sender and no text. Links lead nowhere."""
 
     name: str
-    to: Literal["customer", "staff"]
+    to: Whose
     at: datetime
     sender: str
     subject: str
@@ -72,21 +78,29 @@ class Sent(msgspec.Struct, frozen=True):
 
 @operation()
 def listing(context: Context, asked: Asked) -> Lines:
-    """List every mail that a version leads to, with the day on which a journey that begins now would come to it."""
-    return Lines([Line(one.name, one.to, one.at, one.body.subject) for one in _played(context, asked)])
+    """List every mail and page that a version leads to, with the day on which a journey that begins now comes to it."""
+    documents = _documents(context, asked)
+    return Lines(
+        [Line(one.name, one.to, one.at, one.body.subject) for one in _mails(context, asked, documents)],
+        [Line(one.name, "page", one.at, one.title) for one in _pages(context, asked, documents)],
+    )
 
 
 @operation()
 def show(context: Context, asked: One) -> Shown:
-    """Show one of the mails that a version leads to."""
-    one = _one(context, asked)
+    """Show one of the mails or pages that a version leads to."""
+    documents = _documents(context, asked)
+    for page in _pages(context, asked, documents):
+        if page.name == asked.name:
+            return Shown(page.name, "page", page.at, "", page.title, "", page.html)
+    one = _mail(context, asked, documents)
     return Shown(one.name, one.to, one.at, one.envelope.sender_name, one.body.subject, one.body.text, one.body.html)
 
 
 @operation(audit="sent", about="document/{kind}/{version}", status=202)
 def test(context: Context, asked: One) -> Sent:
     """Mail oneself one of them: its subject says that it is a test, and its links lead nowhere."""
-    _one(context, asked)
+    _mail(context, asked, _documents(context, asked))
     staff = context.at.documents.version("staff", context.at.documents.active("staff", context.now))
     assert isinstance(staff, Staff)  # noqa: S101 - the document of that kind
     member = staff.member(context.actor.id)
@@ -105,16 +119,23 @@ def test(context: Context, asked: One) -> Sent:
     return Sent(member.id)
 
 
-def _one(context: Context, asked: One) -> Sample:
-    found = next((one for one in _played(context, asked) if one.name == asked.name), None)
+def _documents(context: Context, asked: Asked | One) -> Documents:
+    try:
+        return samples.in_force(context.at.documents, asked.kind, asked.version, context.now)
+    except KeyError as error:
+        raise NotFound(f"no version {asked.version} of {asked.kind}") from error
+
+
+def _mails(context: Context, asked: Asked | One, documents: Documents) -> list[Sample]:
+    return samples.mails(documents, asked.language, context.now, context.at.sample_letters)
+
+
+def _mail(context: Context, asked: One, documents: Documents) -> Sample:
+    found = next((one for one in _mails(context, asked, documents) if one.name == asked.name), None)
     if found is None:
         raise NotFound(f"no mail {asked.name!r} in this preview")
     return found
 
 
-def _played(context: Context, asked: Asked | One) -> list[Sample]:
-    try:
-        documents = samples.in_force(context.at.documents, asked.kind, asked.version, context.now)
-    except KeyError as error:
-        raise NotFound(f"no version {asked.version} of {asked.kind}") from error
-    return samples.mails(documents, asked.language, context.now, context.at.sample_letters)
+def _pages(context: Context, asked: Asked | One, documents: Documents) -> list[preview_pages.Page]:
+    return preview_pages.pages(documents, asked.language, context.now, context.at.sample_letters.links)

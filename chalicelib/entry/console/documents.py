@@ -114,11 +114,11 @@ def call_off(visit: Visit) -> Response:
 
 
 def preview(visit: Visit) -> Response:
-    """Show every mail that a version leads to, in each language."""
+    """Show every mail and page that a version leads to, in each language."""
     kind, number = _kind(visit), _number(visit.query("version"))
     language = visit.query("language") if visit.query("language") in LANGUAGES else "en"
     found = visit.call("preview.listing", rehearsed.Asked(kind, number, language))
-    names = [one.name for one in found.mails]
+    names = [one.name for one in (*found.mails, *found.pages)]
     name = visit.query("name") if visit.query("name") in names else names[0]
     one = visit.call("preview.show", rehearsed.One(kind, number, name, language))
     return visit.show(
@@ -129,13 +129,14 @@ def preview(visit: Visit) -> Response:
         language=language,
         languages=_LANGUAGE_NAMES,
         mails=found.mails,
+        pages=found.pages,
         one=one,
         can_mail=visit.member is not None and visit.may("preview.test"),
     )
 
 
 def preview_frame(visit: Visit) -> Response:
-    """Give the mail itself, for the frame of the preview."""
+    """Give the mail or page itself, for the frame of the preview."""
     kind, number = _kind(visit), _number(visit.query("version"))
     language = visit.query("language") if visit.query("language") in LANGUAGES else "en"
     asked = rehearsed.One(kind, number, visit.query("name"), language)
