@@ -63,3 +63,9 @@ def on_reconcile(event: Any) -> None:
 def on_figures(event: Any) -> None:
     """Add up what facts have changed in the figures."""
     wired().count()
+
+
+@app.schedule(Rate(12, unit=Rate.HOURS))
+def on_suppressions(event: Any) -> None:
+    """Make good what a lost bounce or complaint left out."""
+    wired().reconciliation.run()

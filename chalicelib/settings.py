@@ -14,6 +14,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Names and addresses of one stage. `from_env` reads them; no other module knows where they come from.
 
     ``inbound_domain`` is the domain at which the stage takes replies itself; empty where it takes none.
+    ``mail_only_to`` names the addresses and domains that this stage may write to, or ``*`` in production.
     """
 
     stage: str
@@ -29,7 +30,13 @@ class Settings(msgspec.Struct, frozen=True):
     base_url: str
     mail_from: str
     reply_to: str
+    mail_only_to: str
     inbound_domain: str = ""
+
+    @property
+    def region(self) -> str:
+        """Return the Region of this stage, as its queues have it."""
+        return self.alarms_queue_arn.split(":")[3]
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.entry.provider import Fetch, Provider
     from chalicelib.entry.queues import Consumer
     from chalicelib.entry.signed import Signed
+    from chalicelib.entry.suppressions import Reconciliation
     from chalicelib.entry.work import Work
     from chalicelib.insight.rollup import Rollup
     from chalicelib.links import Links, ReplyAddresses
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.store.access import Access
     from chalicelib.store.audit import Audit
     from chalicelib.store.cases import CaseEpochs
+    from chalicelib.store.counters import Counters
     from chalicelib.store.decoys import Decoys
     from chalicelib.store.documents import DocumentStore
     from chalicelib.store.erasure import ErasureStore
@@ -159,6 +161,13 @@ class Wiring:
         from chalicelib.store.erasure import ErasureStore
 
         return ErasureStore(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def counters(self) -> "Counters":
+        """How many mails were sent, came back, or were held, and what was said of it."""
+        from chalicelib.store.counters import Counters
+
+        return Counters(self._dynamodb, self.settings.table, self._boundary)
 
     @cached_property
     def documents(self) -> "DocumentStore":
@@ -330,7 +339,7 @@ class Wiring:
         from chalicelib.links import Links
 
         s = self.settings
-        return Letters(Links({"sample": token_bytes(32)}, s.base_url), s.mail_from, s.reply_to)
+        return Letters(Links({"sample": token_bytes(32)}, s.base_url), s.mail_from, s.reply_to, s.region)
 
     # -- what only the worker uses -----------------------------------------------------------------------
 
@@ -344,7 +353,11 @@ class Wiring:
     @cached_property
     def _effects(self) -> "Effects":
         from chalicelib.effects.alarm import Alarms
+        from chalicelib.effects.allowlist import Allowlist
+        from chalicelib.effects.announce import Announcer
+        from chalicelib.effects.breaker import Breaker
         from chalicelib.effects.erasing import Eraser
+        from chalicelib.effects.fuses import Fuses
         from chalicelib.effects.letters import Letters
         from chalicelib.effects.mail import Mailer, MailService
         from chalicelib.effects.perform import Effects
@@ -352,9 +365,15 @@ class Wiring:
         from chalicelib.effects.staff_mail import Samples, SignInMails
 
         s = self.settings
-        service = MailService(self._client("sesv2"), s.configuration_set, self._boundary)
-        letters = Letters(self.links, s.mail_from, s.reply_to, self._reply_addresses if s.inbound_domain else None)
-        mailer = Mailer(self.table, self.documents, letters, service, self.mails, self._settle, self.clock)
+        service = MailService(self._client("sesv2"), s.configuration_set, Allowlist(s.mail_only_to), self._boundary)
+        letters = Letters(
+            self.links, s.mail_from, s.reply_to, s.region, self._reply_addresses if s.inbound_domain else None
+        )
+        announcer = Announcer(self.counters, s.stage, self.log)
+        breaker, fuses = Breaker(self.counters, announcer), Fuses(self.counters, announcer)
+        mailer = Mailer(
+            self.table, self.documents, letters, service, self.mails, breaker, fuses, self._settle, self.clock
+        )
         scheduler = self._client("scheduler")
         alarms = Alarms(
             scheduler, self.table, s.schedule_group, s.alarms_queue_arn, s.scheduler_role_arn, self._boundary
@@ -397,7 +416,7 @@ class Wiring:
 
     @cached_property
     def consumer(self) -> "Consumer":
-        """Deals with the messages of each queue."""
+        """Deals with the messages of each queue, and with what the clock asks for."""
         from chalicelib.entry.queues import Consumer
 
         return Consumer(self.worker, self.epochs, self._quarantine, self._queues.bury, self.clock)
@@ -407,6 +426,15 @@ class Wiring:
         from chalicelib.store.quarantine import Quarantine
 
         return Quarantine(self._dynamodb, self.settings.table, self._boundary)
+
+    @cached_property
+    def reconciliation(self) -> "Reconciliation":
+        """Reads the account's suppression list."""
+        from chalicelib.effects.suppressions import SuppressionList
+        from chalicelib.entry.suppressions import Reconciliation
+
+        listed = SuppressionList(self._client("sesv2"))
+        return Reconciliation(listed, self.counters, self.pipeline, self.lists.holders, self._queues.wake, self.clock)
 
 
 _installed: list[Wiring] = []

@@ -26,6 +26,7 @@ FUNCTIONS: Final = (
     "on_reply",
     "on_reconcile",
     "on_figures",
+    "on_suppressions",
 )
 #: Graviton costs a fifth less than x86 for the same time, and all wheels of requirements.txt exist for it.
 ARCHITECTURE: Final = "arm64"

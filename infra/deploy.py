@@ -26,6 +26,7 @@ CHOICES: Final = {
     "reply_to": "REPLY_TO",
     "base_url": "BASE_URL",
     "inbound_domain": "INBOUND_DOMAIN",
+    "mail_only_to": "MAIL_ONLY_TO",
 }
 #: What they choose of the stack, and the parameter of the template that each becomes.
 PARAMETERS: Final = {
@@ -33,6 +34,8 @@ PARAMETERS: Final = {
     "inbound_domain": "InboundDomain",
     "inbound_rule_set": "InboundRuleSet",
 }
+#: The stages that write to everyone without being told so; template.yaml guards their table too.
+PRODUCTION: Final = ("prod", "production")
 
 RunChalice = Callable[..., str]
 
@@ -265,6 +268,9 @@ class Deployer:
         stage, project = self._plan.stage, self._plan.project
         folder = chalice_config.policy_folder(stage)
         chosen = {variable: choices[name] for name, variable in CHOICES.items() if name in choices}
+        if "mail_from" in choices:
+            # Not kept among the choices: it follows the sender until somebody says otherwise.
+            chosen.setdefault("MAIL_ONLY_TO", only_to(stage, choices["mail_from"]))
         environment = {**stack.environment(outputs), **chosen, "SECRETS_PREFIX": secrets_prefix(stage)}
         if base:
             environment["BASE_URL"] = base
@@ -276,6 +282,11 @@ class Deployer:
     def _log_group_arn(self, outputs: Mapping[str, str]) -> str:
         _, partition, _, region, account, _ = outputs["alarmsQueueArn"].split(":")
         return f"arn:{partition}:logs:{region}:{account}:log-group:/aws/apigateway/aftercare-{self._plan.stage}"
+
+
+def only_to(stage: str, mail_from: str) -> str:
+    """Return to whom a stage of which nobody has said more may write: production to all, others to their own domain."""
+    return "*" if stage in PRODUCTION else mail_from.rpartition("@")[2].rstrip("> ").lower()
 
 
 def _api(state: deployed.State) -> dict[str, Any]:
@@ -316,6 +327,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", default="dev")
     parser.add_argument("--mail-from", help="address that mails come from, of an identity that SES has verified")
     parser.add_argument("--reply-to", help="address that people read")
+    parser.add_argument(
+        "--mail-only-to",
+        help="addresses and domains, separated by commas, that this stage may write to, or * for everyone"
+        " (default: everyone for prod and production, else the domain of --mail-from)",
+    )
     parser.add_argument("--base-url", help="where customers reach the pages, if the stage has a domain of its own")
     parser.add_argument("--alarm-topic", help="ARN of the SNS topic that alarms notify")
     parser.add_argument("--inbound-domain", help="where replies of customers arrive, if they are to land on journeys")

@@ -28,11 +28,17 @@ WritePolicies: TypeAlias = Callable[[str, Mapping[str, str], Path], object]
 _SHIPPED: Final = ("app.py", "chalicelib", "vendor", "requirements.txt")
 _LEFTOVERS: Final = ("__pycache__", "*.pyc", ".*", "*.orig", "*.rej", "*.swp", "*~", "*.po", "*.pot")
 #: What only the people of a stage know → the parameter of the template that asks for it.
-_PARAMETERS: Final = {"BASE_URL": "BaseUrl", "MAIL_FROM": "MailFrom", "REPLY_TO": "ReplyTo"}
+_PARAMETERS: Final = {
+    "BASE_URL": "BaseUrl",
+    "MAIL_FROM": "MailFrom",
+    "REPLY_TO": "ReplyTo",
+    "MAIL_ONLY_TO": "MailOnlyTo",
+}
 _DESCRIPTIONS: Final = {
     "BaseUrl": "Where customers reach the pages, without a slash at the end; links in mails begin with it.",
     "MailFrom": "The address that mails come from, of an identity that SES has verified.",
     "ReplyTo": "The address that people read.",
+    "MailOnlyTo": "Addresses and domains, separated by commas, that the stage may write to; * for everyone.",
 }
 #: As ELF headers (e_machine) name the processors, and wheels the platforms.
 _MACHINES: Final = {"arm64": (0xB7, "aarch64"), "x86_64": (0x3E, "x86_64")}

@@ -48,6 +48,7 @@ _ROUTES: dict[tuple[str, str], tuple[str, tuple[int, int, str]]] = {
     (Stage.UNBORN, Stage.RECOVERING): ("M162 41 H806 V352 H744", (300, 35, "start")),
     (Stage.UNBORN, Stage.UNKNOWN): ("M46 41 H8 V612 H229 V582", (20, 628, "start")),
     (Stage.WAITING, Stage.ASKED): ("M162 144 H316", (239, 124, "middle")),
+    (Stage.ASKED, Stage.WAITING): ("M322 158 H168", (239, 175, "middle")),
     (Stage.WAITING, Stage.CHECKING_IN): ("M130 122 V98 H640 V116", (380, 92, "middle")),
     (Stage.ASKED, Stage.CHECKING_IN): ("M438 144 H600", (519, 138, "middle")),
     (CALM, Stage.RECOVERING): ("M642 184 V284", (636, 240, "end")),

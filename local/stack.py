@@ -37,6 +37,8 @@ INBOUND_DOMAIN = "replies.example.com"
 SECRETS_PREFIX = f"/aftercare/{STAGE}"
 #: With this other systems sign what they tell the stack on this machine: the same in every run, and no secret at all.
 WEBHOOK_SECRET = "whsec_VSflX51lsTvo3o4sC73Uy2VoleSRHv8kxePL88zEDiY="  # noqa: S105 - as it says above
+#: How often the account's suppression list is read, as ``app.py`` asks.
+READ_LIST_EVERY = timedelta(hours=12)
 #: EventBridge rings the reconciler this often, as ``app.py`` asks.
 RECONCILE_EVERY = timedelta(minutes=5)
 #: EventBridge has the figures added up this often, as ``app.py`` asks.
@@ -113,6 +115,8 @@ class Stack:
             "MAIL_FROM": MAIL_FROM,
             "REPLY_TO": REPLY_TO,
             "INBOUND_DOMAIN": INBOUND_DOMAIN,
+            # Whomever the files and the demo name: no mail leaves this machine.
+            "MAIL_ONLY_TO": "*",
         }
         self._webhook_key = webhooks.key_of(WEBHOOK_SECRET)
         self._keep_secrets()
@@ -129,6 +133,8 @@ class Stack:
         #: The same for the figures; and the instant until which their log is counted.
         self._figures_round = self.clock.now + FIGURES_EVERY if figures else _NEVER
         self._counted_until = ""
+        #: When the account's suppression list was read last.
+        self._list_read = self.clock.now
         self._messages = 0
         self._received = 0
         #: Called after each moment at which something ran, with nothing left to run at that instant.
@@ -221,6 +227,7 @@ class Stack:
         """Return the next instant at which something happens, the reconciler's idle rounds aside."""
         sqs, scheduler = self.account.client("sqs"), self.account.client("scheduler")
         instants = [scheduler.next_fire_at(), *(sqs.next_visible_at(url) for url in self._urls.values())]
+        instants.append(self._next_list())
         return min((instant for instant in instants if instant is not None), default=None)
 
     def settle(self) -> None:
@@ -232,8 +239,16 @@ class Stack:
 
     def _tick(self) -> None:
         self.account.scheduler.fire_due(self.clock.now)
+        self._read_list()
         self._reconcile()
         self._figure()
+
+    def _read_list(self) -> None:
+        listed = self._next_list()
+        if listed is not None and listed <= self.clock.now:
+            self._list_read = self.clock.now
+            with self._watched("suppressions"), self._role("on_suppressions"):
+                self.app.on_suppressions(_scheduled(self.clock.now), None)
 
     def _reconcile(self) -> None:
         following = self._next_round()
@@ -243,6 +258,12 @@ class Stack:
         self._pass_over(self.clock.now, ran=1)
         with self._watched("reconcile"), self._role("on_reconcile"):
             self.app.on_reconcile(_scheduled(self.clock.now), None)
+
+    def _next_list(self) -> datetime | None:
+        """Return when the suppression list is read next, if it has anything new: else reading it does nothing."""
+        news = self.account.ses.suppressed_since(self._list_read)
+        rounds = -(-(news - self._list_read) // READ_LIST_EVERY) if news else 0
+        return self._list_read + READ_LIST_EVERY * rounds if rounds else None
 
     def _next_round(self) -> datetime | None:
         """Return when the reconciler runs next; when lazy, its next round that finds something, if any would."""

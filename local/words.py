@@ -43,7 +43,7 @@ _ACTS = {
     "close": "closed the recovery",
 }
 #: What the machinery tells itself: shown, but quietly.
-_QUIET = (events.AlarmRang, events.MailDelivered, events.MailDeferred)
+_QUIET = (events.AlarmRang, events.MailDelayed, events.MailDelivered, events.MailDeferred)
 
 
 @dataclass(frozen=True)
@@ -232,6 +232,7 @@ _TELL: dict[type, Callable[[Any, Known, str], tuple[str, str]]] = {
     events.StaffActed: _acted,
     events.AlarmRang: _plain("The alarm of this journey rang"),
     events.MailSent: _about_mail("was sent"),
+    events.MailDelayed: _about_mail("is held up by the customer's mail server"),
     events.MailDelivered: _about_mail("was delivered"),
     events.MailDeferred: _about_mail("was put off"),
     events.MailNotSent: _about_mail("was not sent"),

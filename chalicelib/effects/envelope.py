@@ -19,8 +19,8 @@ class Body(msgspec.Struct, frozen=True):
 class Envelope(msgspec.Struct, frozen=True):
     """Everything of a mail but its words.
 
-    ``unsubscribe_url`` is set for asks and news (RFC 8058). ``thread`` is the id that all mails of one conversation
-    refer to.
+    ``unsubscribe_url`` is set for asks and news (RFC 8058). ``thread`` is the id of the mail that opened the
+    conversation, as its reader has it; empty for the one that opens it. ``klass`` is the class of mail, or ``staff``.
     """
 
     to: str
@@ -34,3 +34,4 @@ class Envelope(msgspec.Struct, frozen=True):
     kind: str
     tags: tuple[tuple[str, str], ...]
     unsubscribe_url: str = ""
+    klass: str = "staff"

@@ -11,3 +11,7 @@ class MailThrottled(Exception):
 
 class MailUnknown(Exception):
     """Nobody knows whether the mail was sent: never resend blindly, reconcile."""
+
+
+class MailNotAllowed(Exception):
+    """This stage may not write to that address: it was not sent, and will not be from here."""

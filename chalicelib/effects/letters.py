@@ -3,12 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from chalicelib.effects import rendering, words
 from chalicelib.effects.envelope import Body, Envelope
 from chalicelib.effects.words import N_, Words
 from chalicelib.journey import playbook
 from chalicelib.journey.documents import SCALES, Brand, Documents, Question, StaffMember
 from chalicelib.journey.effects import NotifyStaff, SendSignIn
+from chalicelib.journey.events import sending_of
 from chalicelib.journey.state import Answer, Journey, Person, Recovery, Touch
 from chalicelib.links import Link, Links, ReplyAddresses
 
@@ -49,15 +52,28 @@ REASONS = {
     "mail_unknown": "Nobody knows whether this mail was sent, please check",
     "handed_over": "Handed over to you",
     "never_resolved": "Events came for a case that was never resolved",
+    "breaker_open": "Surveys and news have stopped: too many mails come back or are marked as spam",
+    "fuse_contact": "An address has had as many automatic mails today as the settings allow, more wait",
+    "fuse_deployment": "As many automatic mails have gone out today as the settings allow, more wait",
 }
+#: What is told of the whole deployment, by way of the journey where it was noticed: nothing of that customer's.
+_OF_ALL = {"breaker_open": "In the last day", "fuse_contact": "Limit", "fuse_deployment": "Limit"}
+#: Its mails have an id of another form than those of all other Regions. Source: mails as they arrive.
+_FIRST_REGION = "us-east-1"
 
 
 class Letters:
     """Writes mails. ``mail_from`` is the address that SES may send from, ``reply_to`` one that people read."""
 
-    def __init__(self, links: Links, mail_from: str, reply_to: str, addresses: ReplyAddresses | None = None) -> None:
-        """Keep what every mail needs; ``addresses`` where the stage takes replies itself."""
+    def __init__(
+        self, links: Links, mail_from: str, reply_to: str, region: str, addresses: ReplyAddresses | None = None
+    ) -> None:
+        """Keep what every mail needs; SES makes the ids of its mails by its ``region``.
+
+        ``addresses`` where the stage takes replies itself.
+        """
         self._addresses = addresses
+        self._ids_of = f"{'email' if region == _FIRST_REGION else region}.amazonses.com"
         self.links = links
         self._from = mail_from
         self._reply_to = reply_to
@@ -68,6 +84,23 @@ class Letters:
         self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime
     ) -> tuple[Body, Envelope]:
         """Write one mail to the customer."""
+        context, opt_out = self._context(touch, journey, person, documents)
+        body = rendering.mail(touch.kind, context)
+        envelope = self._envelope(touch, journey, person, documents, now, opt_out)
+        opening = _opening(journey)
+        if opening is None or opening.id == touch.id:
+            return body, envelope
+        first, _ = self._context(opening, journey, person, documents)
+        subject = rendering.subject(opening.kind, first)
+        # What answers the customer is a reply, and says so; mail programs take both for the same conversation.
+        subject = f"Re: {subject}" if touch.klass == "response" else subject
+        thread = f"{opening.message_id}@{self._ids_of}"
+        return replace(body, subject=subject), replace(envelope, thread=thread)
+
+    def _context(
+        self, touch: Touch, journey: Journey, person: Person, documents: Documents
+    ) -> tuple[dict[str, Any], str]:
+        """Return what the templates of a mail need, and its link to opt out."""
         sender = documents.staff.member(touch.by)
         opt_out = self.links.url(Link("opt_out", journey.id, touch.id))
         said = words.of_customer(person, documents.settings)
@@ -80,8 +113,7 @@ class Letters:
         }
         if sender is not None:
             context["sender"] = rendering.staff(sender, said)
-        body = rendering.mail(touch.kind, context)
-        return body, self._envelope(touch, journey, person, documents, now, opt_out)
+        return context, opt_out
 
     def _envelope(
         self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime, opt_out: str
@@ -91,19 +123,22 @@ class Letters:
         name = sender.name if sender else brand.sender.name
         domain = self._from.rpartition("@")[2]
         known = person.customer
-        tags = (("journey", journey.id), ("effect", touch.id), ("kind", touch.kind))
+        tags: tuple[tuple[str, str], ...] = (("journey", journey.id), ("effect", touch.id), ("kind", touch.kind))
+        if touch.returns:
+            tags = (*tags, ("returns", str(touch.returns)))
         return Envelope(
             to=person.email,
             to_name=f"{known.first_name} {known.last_name}".strip() if known else "",
             sender_name=f"{name}, {brand.name}",
             sender=self._from,
             reply_to=self._addresses.address(journey.id) if self._addresses else self._reply_to,
-            message_id=f"{journey.id}.{touch.id}@{domain}",
-            thread=f"{journey.id}@{domain}",
+            message_id=f"{journey.id}.{sending_of(touch.id, touch.returns).replace('/', '.')}@{domain}",
+            thread="",
             date=now,
             kind=touch.kind,
             tags=tags,
             unsubscribe_url="" if touch.klass == "response" else opt_out,
+            klass=touch.klass,
         )
 
     def _ask(self, question: Question, journey: Journey, touch_id: str, said: Words) -> dict[str, Any]:
@@ -205,13 +240,14 @@ class Letters:
         brand = rendering.brand_of(journey, documents)
         work = Link("work", journey.id, member.id, now + _WORK_FOR)
         heading = REASONS.get(notice.reason, notice.reason)
-        recovery = journey.recovery
+        of_all = notice.reason in _OF_ALL
+        recovery = None if of_all else journey.recovery
         context = {
             **rendering.frame(brand, words.words("en")),
             "reason": f"{heading} ({recovery.severity})" if recovery else heading,
             "lines": _lines(notice, journey, person, documents),
-            "answer_words": _words_for(notice, journey),
-            "action_url": self.links.url(work) if journey.person_id else None,
+            "answer_words": "" if of_all else _words_for(notice, journey),
+            "action_url": self.links.url(work) if journey.person_id and not of_all else None,
             "action_label": "Open the recovery" if recovery else "Open the journey",
             "due": rendering.hour(notice.due, staff_zone(member, documents)) if notice.due else None,
         }
@@ -223,7 +259,7 @@ class Letters:
             sender=self._from,
             reply_to=self._reply_to,
             message_id=f"{journey.id}.{notice.key}@{domain}",
-            thread=f"{journey.id}.staff@{domain}",
+            thread="",
             date=now,
             kind="staff-notice",
             tags=(("journey", journey.id), ("effect", notice.key), ("kind", "staff-notice")),
@@ -267,6 +303,12 @@ _WRITE: dict[str, Any] = {
     "update": Letters._update,  # noqa: SLF001
     "thank-you": Letters._thanks,  # noqa: SLF001
 }
+
+
+def _opening(journey: Journey) -> Touch | None:
+    """Return the mail that opened the conversation of a journey: the first that its reader has, by the service's id."""
+    sent = (touch for touch in journey.touches if touch.went_out and touch.sent_at and touch.message_id)
+    return min(sent, key=lambda touch: (touch.sent_at, touch.id), default=None)
 
 
 def paragraphs(text: str) -> list[str]:
@@ -340,6 +382,8 @@ def scores(answer: Answer) -> str:
 
 
 def _lines(notice: NotifyStaff, journey: Journey, person: Person, documents: Documents) -> list[dict[str, str]]:
+    if notice.reason in _OF_ALL:
+        return [{"label": _OF_ALL[notice.reason], "value": notice.about}]
     known = person.customer
     name = f"{known.first_name} {known.last_name}".strip() if known else ""
     lines = [{"label": "Customer", "value": name or "name unknown"}]

@@ -14,17 +14,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from chalicelib.boundary import Boundary, straight
+from chalicelib.effects.allowlist import Allowlist
+from chalicelib.effects.breaker import Breaker
 from chalicelib.effects.envelope import Body, Envelope
-from chalicelib.effects.errors import MailRefused, MailThrottled, MailUnknown
+from chalicelib.effects.errors import MailNotAllowed, MailRefused, MailThrottled, MailUnknown
+from chalicelib.effects.fuses import DEPLOYMENT, Fuses
 from chalicelib.effects.letters import Letters
 from chalicelib.effects.message import request
 from chalicelib.journey import budget, clock
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import KeepMail, NotifyStaff, SendMail
-from chalicelib.journey.events import Event, MailDeferred, MailNotSent, MailSent
+from chalicelib.journey.events import Event, MailDeferred, MailNotSent, MailSent, sending_of
 from chalicelib.journey.state import Journey, Person, Touch
+from chalicelib.store.counters import Limit
 from chalicelib.store.documents import DocumentStore
-from chalicelib.store.errors import Conflict, NotOwed
+from chalicelib.store.errors import Conflict, NotOwed, Spent
 from chalicelib.store.items import Owed, Stored
 from chalicelib.store.mails import MailArchive
 from chalicelib.store.table import Table
@@ -47,10 +51,13 @@ Handle = Callable[[Event, Owed], object]
 class MailService:
     """One request to SES for one mail. ``client`` must not retry: wiring sees to that."""
 
-    def __init__(self, client: Any, configuration_set: str, boundary: Boundary = straight) -> None:
-        """Keep the SES v2 client."""
+    def __init__(
+        self, client: Any, configuration_set: str, allowlist: Allowlist, boundary: Boundary = straight
+    ) -> None:
+        """Keep the SES v2 client, and whom this stage may write to."""
         self._client = client
         self._configuration_set = configuration_set
+        self._allowlist = allowlist
         self._boundary = boundary
 
     def send(self, body: Body, envelope: Envelope) -> str:
@@ -61,11 +68,19 @@ class MailService:
         return self.post(self.write(body, envelope))
 
     def write(self, body: Body, envelope: Envelope) -> dict[str, Any]:
-        """Return the request for one mail; raises ValueError for what no mail can carry."""
-        return request(body, envelope, self._configuration_set)
+        """Return the request for one mail; raises ValueError for what no mail can carry, and MailNotAllowed."""
+        wire = request(body, envelope, self._configuration_set)
+        self._check(wire)
+        return wire
+
+    def _check(self, wire: dict[str, Any]) -> None:
+        """Whoever made this request, the stage writes to nobody outside of its allowlist."""
+        if not self._allowlist.allows_all(wire["Destination"]["ToAddresses"]):
+            raise MailNotAllowed
 
     def post(self, wire: dict[str, Any]) -> str:
-        """Make that request and return the message id; raises as `send` does."""
+        """Make that request and return the message id; raises as `send` does, and MailNotAllowed."""
+        self._check(wire)
         try:
             answer = self._boundary("send-mail", lambda: self._client.send_email(**wire))
         except ClientError as error:
@@ -106,10 +121,14 @@ class Mailer:
         letters: Letters,
         service: MailService,
         archive: MailArchive,
+        breaker: Breaker,
+        fuses: Fuses,
         handle: Handle,
         now: Callable[[], datetime],
     ) -> None:
         """Keep its partners; ``handle`` is the pipeline, to which the outcome of every mail returns as an event."""
+        self._breaker = breaker
+        self._fuses = fuses
         self._table = table
         self._documents = documents
         self._letters = letters
@@ -123,7 +142,7 @@ class Mailer:
     def send_touch(self, owed: Owed, effect: SendMail) -> None:
         """Send one touch, or settle why not."""
         if owed.status == "claimed":
-            self._reconcile(owed, lambda: self._handle(self._not_sent(effect, "unknown_outcome"), owed))
+            self._reconcile(owed, lambda: self._give_up(owed, effect, "unknown_outcome"))
             return
         for _ in range(_TRIES):
             try:
@@ -140,20 +159,27 @@ class Mailer:
         person = self._table.person(journey.value.person_id)
         documents = self._documents.for_journey(journey.value, now)
         touch = journey.value.touch(effect.touch_id)
-        if touch is None:
+        if touch is None or touch.went_out:
             self._table.settle(owed)
             return
         verdict = self._weigh(touch, journey.value, person.value, documents, now)
         if isinstance(verdict, budget.Send):
             self._claim_and_send(owed, touch, journey, person, documents)
-        elif owed.attempt:
-            self._leave_unknown(owed, effect, verdict)
+        else:
+            self._hold(owed, effect, touch, verdict, now)
+
+    def _hold(
+        self, owed: Owed, effect: SendMail, touch: Touch, verdict: budget.Wait | budget.Drop, now: datetime
+    ) -> None:
+        """Let a mail wait, or give it up."""
+        if owed.attempt:
+            self._leave_unknown(owed, effect, touch, verdict)
         elif isinstance(verdict, budget.Wait):
             self._handle(_deferred(effect, owed, verdict, now), owed)
         else:
-            self._handle(self._not_sent(effect, verdict.reason), owed)
+            self._handle(self._not_sent(effect, touch, verdict.reason), owed)
 
-    def _leave_unknown(self, owed: Owed, effect: SendMail, verdict: budget.Wait | budget.Drop) -> None:
+    def _leave_unknown(self, owed: Owed, effect: SendMail, touch: Touch, verdict: budget.Wait | budget.Drop) -> None:
         """A mail that may have gone out already must wait, or may not be sent once more.
 
         It waits as it is, for planned anew it would forget that attempt; and what stopped it now did not stop it then.
@@ -161,42 +187,70 @@ class Mailer:
         if isinstance(verdict, budget.Wait):
             self._table.postpone(owed, verdict.until)
         else:
-            self._handle(self._not_sent(effect, "unknown_outcome"), owed)
+            self._handle(self._not_sent(effect, touch, "unknown_outcome"), owed)
+
+    def _give_up(self, owed: Owed, effect: SendMail, reason: str) -> None:
+        touch = self._table.journey(effect.journey_id).value.touch(effect.touch_id)
+        self._handle(self._not_sent(effect, touch, reason), owed)
 
     def _weigh(
         self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime
     ) -> budget.Verdict:
-        """Weigh once more, by the newest state and by what is known of the address itself."""
+        """Weigh once more, by the newest state, by what is known of the address itself, and by the breaker."""
         verdict = budget.weigh(touch, journey, person, documents, now)
-        if isinstance(verdict, budget.Send):
-            suppressed = self._table.is_suppressed(person.email)
-            return budget.Drop(suppressed) if suppressed else verdict
-        return verdict
+        if not isinstance(verdict, budget.Send):
+            return verdict
+        suppressed = self._table.is_suppressed(person.email)
+        return budget.Drop(suppressed) if suppressed else self._breaker.weigh(touch, journey.id, documents, now)
 
     def _claim_and_send(self, owed: Owed, touch: Touch, journey: Stored, person: Stored, documents: Documents) -> None:
         now = self._now()
         effect = SendMail(key=owed.effect.key, journey_id=journey.value.id, touch_id=touch.id)
         try:
             wire = self._written(lambda: self._letters.to_customer(touch, journey.value, person.value, documents, now))
+        except MailNotAllowed:
+            self._handle(self._not_sent(effect, touch, "allowlist"), owed)
+            return
         except _Unwritable as error:
-            self._handle(self._not_sent(effect, "refused"), owed)
+            self._handle(self._not_sent(effect, touch, "refused"), owed)
             if error.is_bug:
                 raise
             return
-        after = budget.spend(person.value, touch, journey.value, now)
-        until = now + clock.elapsed(documents.settings.mail.settle_within)
-        claimed = self._table.claim(owed, journey, person, after, now, until)
+        claim = self._claim(owed, touch, journey, person, documents)
+        if isinstance(claim, str):
+            until = self._fuses.blown(claim, effect.journey_id, documents, now)
+            self._hold(owed, effect, touch, budget.hold(touch, until, claim), now)
+            return
+        claimed, limits = claim
         self._keep(claimed, effect, wire["Content"]["Raw"]["Data"])
         try:
             message_id = self._service.post(wire)
-        except MailRefused:
-            self._handle(self._not_sent(effect, "refused"), claimed)
+        except (MailRefused, MailNotAllowed):
+            self._handle(self._not_sent(effect, touch, "refused"), claimed)
         except MailThrottled:
-            self._table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt)
+            self._table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt, limits=limits)
         except MailUnknown:
             return  # the claim stands: the SEND event, or the reconciler, settles it
         else:
-            self._handle(sent(effect.journey_id, effect.touch_id, message_id, now), claimed)
+            self._handle(sent(effect.journey_id, touch, message_id, now), claimed)
+
+    def _claim(
+        self, owed: Owed, touch: Touch, journey: Stored, person: Stored, documents: Documents
+    ) -> tuple[Owed, tuple[Limit, ...]] | str:
+        """Claim the sending of a touch; returns what was spent with it, or which fuse holds it."""
+        now, shard = self._now(), None
+        after = budget.spend(person.value, touch, journey.value, now)
+        until = now + clock.elapsed(documents.settings.mail.settle_within)
+        for _ in range(_TRIES):
+            limits = self._fuses.for_touch(touch, person.value.email, journey.value.id, documents, now, shard)
+            try:
+                return self._table.claim(owed, journey, person, after, now, until, limits), limits
+            except Spent as error:
+                # A shard that is used up says nothing of the others.
+                shard = self._fuses.room(documents, now) if error.what == DEPLOYMENT else None
+                if shard is None:
+                    return error.what
+        raise Conflict
 
     def _keep(self, claimed: Owed, effect: SendMail, raw: bytes) -> None:
         """Keep the mail as it goes out, before it goes; a bucket that cannot be had holds nothing up.
@@ -225,14 +279,14 @@ class Mailer:
         """Return the whole request, before anything is claimed; raises _Unwritable when it will never be one."""
         try:
             return self._service.write(*write())
-        except (BotoCoreError, ClientError, OSError):
-            raise  # a key could not be read: another try may succeed
+        except (BotoCoreError, ClientError, OSError, MailNotAllowed):
+            raise  # a key could not be read: another try may succeed; or it is well written, and not allowed
         except Exception as error:
             raise _Unwritable(error) from error
 
-    def _not_sent(self, effect: SendMail, reason: str) -> MailNotSent:
+    def _not_sent(self, effect: SendMail, touch: Touch | None, reason: str) -> MailNotSent:
         return MailNotSent(
-            event_id=f"not-sent/{effect.touch_id}",
+            event_id=f"not-sent/{sending_of(effect.touch_id, touch.returns if touch else 0)}",
             occurred_at=self._now(),
             journey_id=effect.journey_id,
             touch_id=effect.touch_id,
@@ -259,23 +313,31 @@ class Mailer:
             return
         try:
             wire = self._written(lambda: self._letters.to_staff(notice, member, journey, person, documents, now))
+        except MailNotAllowed:
+            self._table.settle(owed)
+            return
         except _Unwritable:
             self._table.settle(owed)
             raise
+        limits = self._fuses.for_notice(member, documents, now)
+        until = now + clock.elapsed(documents.settings.mail.settle_within)
         try:
-            claimed = self._table.claim_alone(owed, now, now + clock.elapsed(documents.settings.mail.settle_within))
+            claimed = self._table.claim_alone(owed, now, until, limits)
         except NotOwed:
             return
-        self._send_notice(claimed, wire, now)
+        except Spent as error:
+            self._table.postpone(owed, self._fuses.blown(error.what, notice.journey_id, documents, now))
+            return
+        self._send_notice(claimed, wire, now, limits)
 
-    def _send_notice(self, claimed: Owed, wire: dict[str, Any], now: datetime) -> None:
+    def _send_notice(self, claimed: Owed, wire: dict[str, Any], now: datetime, limits: tuple[Limit, ...]) -> None:
         try:
             self._service.post(wire)
         except MailRefused:
             self._table.settle(claimed)
             raise
         except MailThrottled:
-            self._table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt)
+            self._table.release(claimed, now + _RETRY_THROTTLED_AFTER, attempt=claimed.attempt, limits=limits)
         except MailUnknown:
             return
         else:
@@ -299,10 +361,15 @@ class Mailer:
             give_up()
 
 
-def sent(journey_id: str, touch_id: str, message_id: str, at: datetime) -> MailSent:
+def sent(journey_id: str, touch: Touch, message_id: str, at: datetime) -> MailSent:
     """Return the fact that a mail was taken: told by our own request or by the service's SEND event, it is one fact."""
     return MailSent(
-        event_id=f"sent/{touch_id}", occurred_at=at, journey_id=journey_id, touch_id=touch_id, message_id=message_id
+        event_id=f"sent/{sending_of(touch.id, touch.returns)}",
+        occurred_at=at,
+        journey_id=journey_id,
+        touch_id=touch.id,
+        message_id=message_id,
+        returns=touch.returns,
     )
 
 

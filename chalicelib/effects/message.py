@@ -25,8 +25,12 @@ def one_line(text: str) -> str:
     return _BREAKS.sub(" ", text).strip()[:_SUBJECT_LENGTH]
 
 
-def raw(body: Body, envelope: Envelope) -> bytes:
-    """Return the mail as bytes: plain text first, HTML beside it."""
+def raw(body: Body, envelope: Envelope, sender_id: str) -> bytes:
+    """Return the mail as bytes: plain text first, HTML beside it.
+
+    SES signs it with DKIM as it stands, headers and all, and puts its own Date and Message-ID in the place of these:
+    ``<message id>@<region>.amazonses.com``. So a later mail refers to the opening one by the id that SES gave it.
+    """
     message = MIMEMultipart("alternative")
     message["From"] = _address(envelope.sender_name, envelope.sender)
     message["To"] = _address(envelope.to_name, envelope.to)
@@ -34,10 +38,12 @@ def raw(body: Body, envelope: Envelope) -> bytes:
     message["Subject"] = _text(body.subject, "Subject")
     message["Date"] = format_datetime(envelope.date)
     message["Message-ID"] = f"<{envelope.message_id}>"
-    message["In-Reply-To"] = message["References"] = f"<{envelope.thread}>"
+    if envelope.thread:
+        message["In-Reply-To"] = message["References"] = f"<{envelope.thread}>"
     # RFC 3834: nobody's auto-responder should answer this.
     message["Auto-Submitted"] = "auto-generated"
-    message["Feedback-ID"] = f"{envelope.kind}:aftercare"
+    # Gmail's form, a:b:c:sender, of which it tells complaints apart by kind, class and stage; nobody's name is in it.
+    message["Feedback-ID"] = f"{envelope.kind}:{envelope.klass}:{sender_id}:aftercare"
     if envelope.unsubscribe_url:
         message["List-Unsubscribe"] = f"<{envelope.unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -62,7 +68,7 @@ def request(body: Body, envelope: Envelope, configuration_set: str) -> dict[str,
     return {
         "FromEmailAddress": _address(envelope.sender_name, envelope.sender),
         "Destination": {"ToAddresses": [envelope.to]},
-        "Content": {"Raw": {"Data": raw(body, envelope)}},
+        "Content": {"Raw": {"Data": raw(body, envelope, configuration_set)}},
         "ConfigurationSetName": configuration_set,
         "EmailTags": [{"Name": name, "Value": value} for name, value in envelope.tags],
     }

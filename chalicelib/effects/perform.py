@@ -22,6 +22,7 @@ from chalicelib.journey.effects import (
     WeighWords,
 )
 from chalicelib.journey.events import Event
+from chalicelib.journey.state import MOST_REMEMBERED
 from chalicelib.store.items import Owed
 from chalicelib.store.table import Table
 
@@ -78,7 +79,11 @@ class Effects:
 
     def _tell_others(self, effect: TellOthers) -> None:
         """One journey after the other, each in its own transaction; those told before ignore it."""
-        for journey_id in self._table.person(effect.person_id).value.open_journeys:
+        open_journeys = self._table.person(effect.person_id).value.open_journeys
+        if len(open_journeys) >= MOST_REMEMBERED:
+            # The person may have more than the record remembers; those that have ended ignore it.
+            open_journeys = tuple(self._table.journeys_of(effect.person_id))
+        for journey_id in open_journeys:
             if journey_id != effect.event.journey_id:
                 told = replace(effect.event, journey_id=journey_id, event_id=f"{effect.event.event_id}/{journey_id}")
                 self._run(told)

@@ -84,11 +84,16 @@ def environment() -> Environment:
     return made
 
 
+def subject(kind: str, context: dict[str, Any]) -> str:
+    """Render the subject of a mail, on one line."""
+    return " ".join(environment().get_template(f"email/{kind}/subject.txt").render(context).split())
+
+
 def mail(kind: str, context: dict[str, Any]) -> Body:
     """Render the three parts of a mail."""
     load = environment().get_template
     return Body(
-        subject=" ".join(load(f"email/{kind}/subject.txt").render(context).split()),
+        subject=subject(kind, context),
         text=load(f"email/{kind}/body.txt").render(context),
         html=load(f"email/{kind}/body.html").render(context),
     )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib.effects import samples
 from chalicelib.effects.envelope import Body, Envelope
-from chalicelib.effects.errors import MailRefused, MailThrottled, MailUnknown
+from chalicelib.effects.errors import MailNotAllowed, MailRefused, MailThrottled, MailUnknown
 from chalicelib.effects.letters import Letters
 from chalicelib.effects.mail import MailService
 from chalicelib.effects.samples import Sample
@@ -57,8 +57,8 @@ class SignInMails:
         if owed.status == "claimed":
             self._table.settle(owed)  # it may have gone out; whoever waits asks for another
             return
-        wire = self._service.write(*self._letters.sign_in(effect, member, settings.brand, now))
-        post_once(self._table, self._service, owed, wire, now, effect.until)
+        letter = self._letters.sign_in(effect, member, settings.brand, now)
+        post_once(self._table, self._service, owed, letter, now, effect.until)
 
 
 class Samples:
@@ -88,8 +88,8 @@ class Samples:
         if owed.status == "claimed" or member is None or found is None:
             self._table.settle(owed)
             return
-        wire = self._service.write(*_copy(found, member, effect.key, now))
-        post_once(self._table, self._service, owed, wire, now, now + timedelta(minutes=10))
+        letter = _copy(found, member, effect.key, now)
+        post_once(self._table, self._service, owed, letter, now, now + timedelta(minutes=10))
 
     def _wanted(self, effect: SendSample, now: datetime) -> Sample | None:
         documents = samples.in_force(self._documents, effect.kind, effect.version, now)
@@ -105,7 +105,7 @@ def _copy(sample: Sample, member: StaffMember, key: str, now: datetime) -> tuple
         to=member.email,
         to_name=member.name,
         message_id=name,
-        thread=name,
+        thread="",
         date=now,
         kind="sample",
         tags=(("kind", "sample"),),
@@ -114,14 +114,19 @@ def _copy(sample: Sample, member: StaffMember, key: str, now: datetime) -> tuple
 
 
 def post_once(
-    table: Table, service: MailService, owed: Owed, wire: dict[str, object], now: datetime, until: datetime
+    table: Table, service: MailService, owed: Owed, letter: tuple[Body, Envelope], now: datetime, until: datetime
 ) -> None:
     """Claim a mail for which somebody waits and send it; what becomes of it is not looked into after ``until``.
 
-    Raises MailRefused and MailUnknown, with the mail settled: whoever waits asks again.
+    One that this stage may not send is settled unsent. Raises MailRefused and MailUnknown, with the mail settled:
+    whoever waits asks again.
     """
     try:
+        wire = service.write(*letter)
         claimed = table.claim_alone(owed, now, until)
+    except MailNotAllowed:
+        table.settle(owed)
+        return
     except NotOwed:
         return
     try:

@@ -27,6 +27,8 @@ REASONS = {
     "no_address": "No mail address is known.",
     "hard_bounce": "The address does not exist: a mail came back.",
     "soft_bounce": "The mailbox could not be reached: the mail came back.",
+    "mailbox_full": "The customer's mailbox was full: the mail came back.",
+    "content_refused": "The customer's mail server refused the mail for its size or its content.",
     "complaint": "The customer marked a mail of ours as spam.",
     "opted_out": "The customer asked for no such mail.",
     "paused": "The customer asked for a pause that lasted too long for it.",
@@ -43,6 +45,10 @@ REASONS = {
     "stopped": "A lead stopped the journey before it was due.",
     "relapse": "A bad answer opened a recovery before it was due.",
     "refused": "The mail could not be written, or the mail service refused it.",
+    "breaker": "Surveys and news were stopped: too many mails had come back, or were marked as spam.",
+    "fuse_contact": "This address had had as many automatic mails in a day as the settings allow: a loop, perhaps.",
+    "fuse_deployment": "As many automatic mails had gone out in a day as the settings allow: a loop, perhaps.",
+    "allowlist": "This stage is not production, and may not write to this address.",
     "unknown_outcome": "The mail service never said whether it was sent; a person was told.",
 }
 
@@ -90,6 +96,11 @@ def weigh(touch: Touch, journey: Journey, person: Person, documents: Documents, 
         return Send()
     reason = held.reason or "waking_hours"
     return Drop(reason) if until > touch.latest_at else Wait(until, reason)
+
+
+def hold(touch: Touch, until: datetime, reason: str) -> Wait | Drop:
+    """Hold a touch back for a reason that lies outside of the budget, if it is of use after that; else give it up."""
+    return Wait(until, reason) if until <= touch.latest_at else Drop(reason)
 
 
 def zone_of(person: Person, documents: Documents) -> str:

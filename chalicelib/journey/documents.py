@@ -5,7 +5,7 @@ carries ``form``, the version of its shape. ``read`` validates and names the fie
 """
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
@@ -23,6 +23,8 @@ Language = Literal["en", "es", "fr", "de", "pt", "ja", "ar"]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Many = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 #: A text that customers read: plain, or in several languages (``{"en": "…", "de": "…"}``).
 Said = Text | Annotated[dict[Language, Text], msgspec.Meta(min_length=1)]
@@ -39,6 +41,8 @@ SCALES: dict[str, tuple[int, int]] = {
     "heard": (1, 5),
     "fair": (1, 5),
 }
+#: What the counters of mail remember.
+LONGEST_WINDOW = timedelta(days=7)
 #: Ids that the touches of the survey have.
 _RESERVED = {"survey", "reminder"}
 
@@ -254,10 +258,33 @@ class Fatigue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MailRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the sending of mail is reconciled."""
+    """How the sending of mail is reconciled, and how long mail that came back for now waits before each new try."""
 
     settle_within: str
     attempts_max: Count
+    retry_after: tuple[str, ...] = ("PT4H", "P1D", "P2D")
+
+
+class BreakerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When asks and news stop by themselves: at these shares of bounces or complaints among the mails of the window.
+
+    SES reviews an account at 5% and 0.1%. ``judge_since`` is a lead's word: what happened before it is forgiven.
+    """
+
+    bounce_share: Share = 0.02
+    complaint_share: Share = 0.0008
+    window: str = "P1D"
+    sends_min: Many = 500
+    look_again: str = "PT1H"
+    judge_since: datetime | None = None
+
+
+class Fuses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The most mails that machines may send in one day of UTC: to one customer's address, to all, to one of staff."""
+
+    contact_per_day: Many = 10
+    deployment_per_day: Many = 50_000
+    staff_per_day: Many = 300
 
 
 class Mandate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -300,6 +327,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mail: MailRules
     pause: str
     parked_at_most: str
+    breaker: BreakerRules = BreakerRules()
+    fuses: Fuses = Fuses()
     language: Language = "en"
     mandate: Mandate = Mandate()
     brands: tuple[Brand, ...] = ()
@@ -542,6 +571,9 @@ def _check_settings(settings: Settings) -> None:
         _duration(f"$.fatigue.{name}", getattr(settings.fatigue, name))
     _some_time("$.fatigue.look_again", settings.fatigue.look_again)
     _duration("$.mail.settle_within", settings.mail.settle_within)
+    for i, pause in enumerate(settings.mail.retry_after):
+        _some_time(f"$.mail.retry_after[{i}]", pause)
+    _check_breaker(settings.breaker)
     _duration("$.pause", settings.pause)
     _duration("$.parked_at_most", settings.parked_at_most)
     for name in ("after_delivery", "after_view", "together", "another_client_within", "decoy_within"):
@@ -555,6 +587,14 @@ def _check_brands(brands: tuple[Brand, ...]) -> None:
             _refuse(f"$.brands[{i}].id", "a further brand has an id: by that cases name it")
         if brand.id in {other.id for other in brands[:i]}:
             _refuse(f"$.brands[{i}].id", "two brands have the same id")
+
+
+def _check_breaker(breaker: BreakerRules) -> None:
+    if not timedelta(hours=1) <= _duration("$.breaker.window", breaker.window) <= LONGEST_WINDOW:
+        _refuse("$.breaker.window", f"the window is between an hour and {LONGEST_WINDOW.days} days")
+    _some_time("$.breaker.look_again", breaker.look_again)
+    if breaker.judge_since is not None and breaker.judge_since.tzinfo is None:
+        _refuse("$.breaker.judge_since", "an instant names its offset from UTC, like 2026-03-02T09:00:00Z")
 
 
 def _check_zone(path: str, name: str) -> None:

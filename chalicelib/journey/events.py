@@ -42,6 +42,11 @@ def person_id_of(customer_id: str, email: str) -> str:
     return stable_id("p", "customer", customer_id) if customer_id else stable_id("p", "email", email.lower())
 
 
+def sending_of(touch_id: str, returns: int) -> str:
+    """Return the name of one sending of a mail that may have come back before: its facts are facts of their own."""
+    return f"{touch_id}/{returns}" if returns else touch_id
+
+
 class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The customer as a helpdesk knows them. An unknown zone or locale is empty."""
 
@@ -247,10 +252,21 @@ class AlarmRang(Happened, frozen=True):
 
 
 class MailSent(Happened, frozen=True):
-    """The mail service took the mail: its own answer, or its SEND event."""
+    """The mail service took the mail: its own answer, or its SEND event.
+
+    ``returns`` says how often this mail had come back before this sending.
+    """
 
     touch_id: str
     message_id: str
+    returns: int = 0
+
+
+class MailDelayed(Happened, frozen=True):
+    """The customer's mail server lets the mail wait; the mail service keeps trying. ``why`` is its word for it."""
+
+    touch_id: str
+    why: str = ""
 
 
 class MailDelivered(Happened, frozen=True):
@@ -268,7 +284,7 @@ class MailDeferred(Happened, frozen=True):
 
 
 class MailNotSent(Happened, frozen=True):
-    """At sending time, or from the mail service, came a no. ``reason`` is one of `sending.REASONS`."""
+    """At sending time, or from the mail service, came a no. ``reason`` is one of `budget.REASONS`."""
 
     touch_id: str
     reason: str
@@ -277,12 +293,17 @@ class MailNotSent(Happened, frozen=True):
 class MailBounced(Happened, frozen=True):
     """The mail came back: the address does not exist (``permanent``), or its mailbox could not be reached in time.
 
-    ``email`` is the address that it was sent to, which need not be the customer's any more.
+    ``email`` is the address that it was sent to, which need not be the customer's any more. ``again`` says that the
+    same mail may arrive another day; ``reason`` is one of `budget.REASONS`, or ``listed`` when the mail service did
+    not even try; ``returns`` as for `MailSent`. Without a touch it is news of the address alone.
     """
 
     touch_id: str
     permanent: bool
     email: str = ""
+    again: bool = False
+    reason: str = ""
+    returns: int = 0
 
 
 class MailComplained(Happened, frozen=True):
@@ -346,6 +367,7 @@ JourneyEvent = (
     | PersonErased
     | AlarmRang
     | MailSent
+    | MailDelayed
     | MailDelivered
     | MailDeferred
     | MailNotSent

@@ -121,7 +121,8 @@ def _silence(world: World) -> Iterator[str]:
 def _touches(world: World) -> Iterator[str]:
     counted = Counter((mail.journey_id, mail.touch_id) for mail in world.mailed)
     for (journey_id, touch_id), times in counted.items():
-        if times > 1:
+        touch = world.journeys[journey_id].touch(touch_id)
+        if times > 1 + (touch.returns if touch else 0):
             yield f"5: {journey_id}: {touch_id} was sent {times} times"
     for journey in world.journeys.values():
         for touch in journey.touches:

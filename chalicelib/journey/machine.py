@@ -17,6 +17,7 @@ from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import ALARM_KEY, Decision, ErasePerson, SetAlarm
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.state import (
+    MOST_REMEMBERED,
     OUTCOMES,
     Answer,
     Ending,
@@ -35,16 +36,19 @@ Rule = Callable[[Turn], None]
 CALM = (Stage.WAITING, Stage.ASKED, Stage.CHECKING_IN)
 OPEN = (*CALM, Stage.RECOVERING)
 BORN = (*OPEN, *OUTCOMES)
-#: Reasons for which a customer cannot be reached by mail: an owner must find another way.
 #: How a journey ends whose survey could not even be sent, where that says something of the customer.
 _UNASKED = {
     "opted_out": Stage.OPTED_OUT,
     "complaint": Stage.OPTED_OUT,
     "hard_bounce": Stage.UNREACHABLE,
     "soft_bounce": Stage.UNREACHABLE,
+    "mailbox_full": Stage.UNREACHABLE,
     "no_address": Stage.UNREACHABLE,
 }
-_UNREACHED = {"no_address", "hard_bounce", "soft_bounce", "complaint", "opted_out", "refused", "unknown_outcome"}
+#: Reasons of mail that came back from an address that may be right.
+_SOFT = {"soft_bounce", "mailbox_full", "content_refused"}
+#: Reasons for which a customer cannot be reached by mail: an owner must find another way.
+_UNREACHED = {"no_address", "hard_bounce", *_SOFT, "complaint", "opted_out", "refused", "unknown_outcome"}
 
 
 #: Within what working time a person looks at an answer that may be a machine's.
@@ -184,7 +188,7 @@ def _start(turn: Turn) -> None:
 def _begin(turn: Turn, case: e.Case, customer: e.Customer, stage: Stage) -> None:
     person = turn.person if turn.person.id else Person(id=customer.person_id)
     turn.person = _with_details(person, customer, turn.now)
-    turn.change_person(open_journeys=(*turn.person.open_journeys, turn.journey.id))
+    turn.change_person(open_journeys=(*turn.person.open_journeys, turn.journey.id)[-MOST_REMEMBERED:])
     turn.change(
         stage=stage,
         person_id=customer.person_id,
@@ -621,7 +625,7 @@ def _sent(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailSent)  # noqa: S101 - the table gives no other
     touch = turn.journey.touch(event.touch_id)
-    if touch is None or touch.message_id:
+    if touch is None or touch.message_id or event.returns < touch.returns:
         turn.ignore("already known to be sent")
         return
     touch = touch if touch.sent_at else _mark_sent(turn, touch)
@@ -631,7 +635,7 @@ def _sent(turn: Turn) -> None:
 def _mark_sent(turn: Turn, touch: Touch) -> Touch:
     """The mail went out, whichever of its news comes first."""
     sent = replace(touch, sent_at=turn.now)
-    if touch.reason not in {"", "hard_bounce", "refused"}:
+    if touch.reason not in {"", "hard_bounce", "refused", *_SOFT}:
         # It was given up while the mail service already had it: the customer has it, and that is the truth.
         sent = replace(sent, not_sent_at=None, reason="")
         turn.person = budget.spend(turn.person, sent, turn.journey, turn.now)
@@ -652,6 +656,17 @@ def _delivered(turn: Turn) -> None:
         return
     touch = touch if touch.sent_at else _mark_sent(turn, touch)
     turn.put(replace(touch, delivered_at=event.occurred_at))
+
+
+def _delayed(turn: Turn) -> None:
+    """The mail service keeps trying for hours by itself: what a person sees is since when."""
+    event = turn.event
+    assert isinstance(event, e.MailDelayed)  # noqa: S101 - the table gives no other
+    touch = turn.journey.touch(event.touch_id)
+    if touch is None or touch.delayed_at or touch.delivered_at or touch.not_sent_at:
+        turn.ignore("already known to be late, or no longer")
+        return
+    turn.put(replace(touch, delayed_at=event.occurred_at))
 
 
 def _deferred(turn: Turn) -> None:
@@ -691,15 +706,58 @@ def _find_another_way(turn: Turn, touch: Touch, reason: str) -> None:
 
 
 @leads_to(Stage.UNREACHABLE, of=CALM)
+@leads_to(Stage.WAITING, of=(Stage.ASKED,))
+@leads_to(Stage.UNKNOWN, of=(Stage.WAITING, Stage.ASKED))
 def _bounced(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.MailBounced)  # noqa: S101 - the table gives no other
     if not event.permanent:
-        _mark_undelivered(turn, event.touch_id, "soft_bounce")
+        _came_back_for_now(turn, event)
         return
     _mark_undelivered(turn, event.touch_id, "hard_bounce")
     if _suppress(turn, "hard_bounce", event.email):
         _silence(turn, "unreachable", "everything", f"hard bounce on {turn.now:%Y-%m-%d}")
+
+
+def _came_back_for_now(turn: Turn, event: e.MailBounced) -> None:
+    """Plan the mail again after a growing pause, as often as the settings say; then keep why it never arrived."""
+    touch = turn.journey.touch(event.touch_id)
+    if touch is None or touch.not_sent_at is not None or event.returns < touch.returns:
+        turn.ignore("already settled, or planned again")
+        return
+    reason = event.reason or "soft_bounce"
+    if touch.delivered_at is not None and reason == "soft_bounce":
+        # SES reports an out-of-office reply as a bounce of this kind: whoever has the mail must not get it twice.
+        turn.ignore("an automatic reply to a mail that arrived")
+        return
+    at = _next_try(turn, touch, event)
+    if at is None:
+        _mark_undelivered(turn, touch.id, reason)
+    else:
+        _plan_again(turn, touch, at, reason)
+
+
+def _next_try(turn: Turn, touch: Touch, event: e.MailBounced) -> datetime | None:
+    """Return when to send a mail again that came back, or None when that would be of no use."""
+    pauses = turn.documents.settings.mail.retry_after
+    reminded = touch.kind == "survey" and any(t.kind == "reminder" and t.went_out for t in turn.journey.touches)
+    over = turn.journey.is_final and touch.klass != "response"
+    if not event.again or touch.returns >= len(pauses) or touch.answered_at or reminded or over:
+        return None
+    at = turn.now + clock.elapsed(pauses[touch.returns])
+    if touch.klass != "response":
+        at = cadence.waking(at, turn.person, turn.documents)
+    return at if at <= touch.latest_at else None
+
+
+def _plan_again(turn: Turn, touch: Touch, at: datetime, reason: str) -> None:
+    """It never arrived: the budget has it again, and a survey's reminders are planned when it does arrive."""
+    fresh = replace(touch, owed_at=None, sent_at=None, message_id="", delivered_at=None, delayed_at=None)
+    turn.put(replace(fresh, due_at=at, held=reason, returns=touch.returns + 1))
+    turn.person = budget.refund(turn.person, touch, turn.journey)
+    if touch.kind == "survey" and turn.journey.stage is Stage.ASKED:
+        kept = tuple(other for other in turn.journey.touches if other.kind != "reminder" or not other.is_planned)
+        turn.change(stage=Stage.WAITING, touches=kept)
 
 
 @leads_to(Stage.OPTED_OUT, of=CALM)
@@ -720,7 +778,7 @@ def _mark_undelivered(turn: Turn, touch_id: str, reason: str) -> None:
         return
     turn.put(replace(touch, not_sent_at=turn.now, reason=reason))
     turn.person = budget.refund(turn.person, touch, turn.journey)
-    if reason == "soft_bounce":
+    if reason in _SOFT:
         _find_another_way(turn, touch, reason)
         _close_asking(turn)
 
@@ -930,6 +988,7 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(BORN, e.OptedOut, _opt_out),
     **_rows(BORN, e.PersonSilenced, _hear_silence),
     **_rows(BORN, e.MailSent, _sent),
+    **_rows(BORN, e.MailDelayed, _delayed),
     **_rows(BORN, e.MailDelivered, _delivered),
     **_rows(BORN, e.MailDeferred, _deferred),
     **_rows(BORN, e.MailNotSent, _not_sent),

@@ -10,7 +10,18 @@ from chalicelib.journey import cadence, clock, loyalty
 from chalicelib.journey.documents import Documents, PlaybookStep, Rank, Severity, Threshold
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.events import ProposalAnswered, StaffActed
-from chalicelib.journey.state import Answer, Done, Journey, Person, Proposal, Recovery, Redress, Stage, Touch
+from chalicelib.journey.state import (
+    MOST_REMEMBERED,
+    Answer,
+    Done,
+    Journey,
+    Person,
+    Proposal,
+    Recovery,
+    Redress,
+    Stage,
+    Touch,
+)
 from chalicelib.journey.turn import Turn
 
 _CURRENCY_LETTERS = 3
@@ -87,10 +98,11 @@ def open_recovery(turn: Turn, answer: Answer, *, at_check_in: bool = False) -> N
 
 def _remember_failure(turn: Turn, why: str) -> None:
     person, me = turn.person, turn.journey.id
+    recent = ((other, at) for other, at in person.failures if (turn.now - at).days <= 366)  # noqa: PLR2004 - a year and its leap day
     turn.change_person(
-        failures=(*((other, at) for other, at in person.failures if (turn.now - at).days <= 366), (me, turn.now)),  # noqa: PLR2004 - a year and its leap day
-        open_recoveries=tuple(dict.fromkeys((*person.open_recoveries, me))),
-        open_journeys=tuple(dict.fromkeys((*person.open_journeys, me))),
+        failures=(*recent, (me, turn.now))[-MOST_REMEMBERED:],
+        open_recoveries=tuple(dict.fromkeys((*person.open_recoveries, me)))[-MOST_REMEMBERED:],
+        open_journeys=tuple(dict.fromkeys((*person.open_journeys, me)))[-MOST_REMEMBERED:],
     )
     turn.person = loyalty.standing(turn.person, "recovering", turn.now, (f"{why} on {turn.now:%Y-%m-%d}",))
 

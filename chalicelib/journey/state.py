@@ -60,7 +60,8 @@ class Touch(msgspec.Struct, frozen=True, omit_defaults=True):
     """One planned contact. Its status is what its dates say, so facts may arrive in any order.
 
     ``due_at`` is when it may go at the earliest, ``latest_at`` its latest useful instant. ``held`` says why it was
-    moved later than planned.
+    moved later than planned, ``returns`` how often it came back for now and was planned again, ``delayed_at`` since
+    when the customer's mail server keeps it waiting.
     """
 
     id: str
@@ -77,6 +78,8 @@ class Touch(msgspec.Struct, frozen=True, omit_defaults=True):
     owed_at: datetime | None = None
     sent_at: datetime | None = None
     message_id: str = ""
+    returns: int = 0
+    delayed_at: datetime | None = None
     delivered_at: datetime | None = None
     answered_at: datetime | None = None
     not_sent_at: datetime | None = None
@@ -336,6 +339,11 @@ class Journey(msgspec.Struct, frozen=True, omit_defaults=True):
     def touch(self, touch_id: str) -> Touch | None:
         """Return that touch, or None."""
         return next((touch for touch in self.touches if touch.id == touch_id), None)
+
+
+#: How many open journeys, recoveries and failures a person remembers, newest last: a loop of reopenings must not make
+#: a record that the table refuses. Nobody has so many honestly.
+MOST_REMEMBERED = 200
 
 
 class Contact(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -21,11 +21,13 @@ class Sort(msgspec.Struct, frozen=True):
     within: str
 
 
-#: Reasons that say something about an open recovery, whose own to-do shows it, or that need nobody any more.
+#: Reasons about an open recovery, whose own to-do shows it; that need nobody any more; or that are of no journey.
 NOTHING_MORE = frozenset(
     {
         *("recovery_opened", "recovery_p1", "due_soon", "overdue", "no_word", "answered_again", "proposal_accepted"),
         *("proposal_falls_short", "case_reopened", "handed_over"),
+        # Of the deployment, not of the journey by way of which a lead is told.
+        *("breaker_open", "fuse_contact", "fuse_deployment"),
     }
 )
 SORTS = {

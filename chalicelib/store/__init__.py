@@ -15,7 +15,11 @@ One table, two string keys. What stands where:
 ``P#<person>``        ``NAME#<number>``, ``ADDRESS#<sha256>``  by what the person is found (`store/index.py`)
 ``P#<person>``        ``ERASURE``             how far their last erasure has come
 ``SCORES#<day>``      ``s…``                  one anonymous answer of somebody who was erased
-``ADDRESS#<sha256>``  ``SUPPRESSED``          an address that gets no mail, and why
+``ADDRESS#<sha256>``  ``SUPPRESSED``          an address (in lower case) that gets no mail, and why
+``ADDRESS#<sha256>``  ``SPENT#<day>``         how many automatic mails it has had on a day of UTC
+``MAIL#<0 to 3>``     ``HOUR#<hour>#<0..3>``  how many mails were sent, came back, were complained of in an hour
+``MAIL#<0 to 3>``     ``SPENT#<day>#<0..3>``  how many automatic mails the deployment has sent on a day of UTC
+``MAIL#STATE``        …                       what was announced to a lead; how far the suppression list was read
 ``CASE#<source>|<id>``  ``STATE``             the epochs of a case, for sources that do not number them
 ``DOC#<kind>``        ``V#<number>``          the versions of a document
 ``DOC``               ``ACTIVE``              which version of each kind is active, and which is the newest
@@ -33,6 +37,8 @@ One table, two string keys. What stands where:
 ``CUBE#…``              …                       `figures.py`
 ``DEPLOYMENT``        …                       state, choices and lock of `make deploy` (`infra/deployed.py`)
 ====================  ======================  ====================================================================
+
+What carries ``expires_at`` (seconds since 1970) is deleted by DynamoDB some time after it.
 
 Index ``due``: ``due_shard`` and ``due_at``, on states that wait and effects that are owed; nothing else is in it, so
 finding what was missed costs nothing that grows with idle journeys.

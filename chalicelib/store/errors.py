@@ -19,3 +19,12 @@ class NotOwed(StoreError):
 
 class NewerForm(StoreError):
     """Something in the table was written by a later version of Aftercare, and must not be overwritten by this one."""
+
+
+class Spent(StoreError):
+    """A limit that this would spend from is reached: it may be tried again when the limit is another."""
+
+    def __init__(self, what: str) -> None:
+        """Keep which limit it is: the reason for which mail is held."""
+        super().__init__(what)
+        self.what = what

@@ -166,6 +166,10 @@ class Lists:
         """Return the persons who have or had exactly that address."""
         return _page(iter(self._query("in_about", items.address(email), limit)), limit)
 
+    def holders(self, email: str) -> list[str]:
+        """Return the ids of the persons who have or had exactly that address."""
+        return [place.pk.removeprefix("P#") for place in self.of_address(email).places]
+
     def named(self, beginning: str, cursor: str = "", limit: int = 25) -> Page:
         """Return a page of persons of whose name some part begins so, in the order of names.
 

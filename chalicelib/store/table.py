@@ -1,6 +1,6 @@
 """Journeys, persons, facts and owed effects: every read and every transaction on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,9 @@ from chalicelib.journey.effects import ALARM_KEY, Decision, Effect
 from chalicelib.journey.events import Event
 from chalicelib.journey.state import Journey, Person, Suppression
 from chalicelib.journey.tally import Tally
-from chalicelib.store import figures, index, items
-from chalicelib.store.errors import Conflict, Duplicate, NotOwed
+from chalicelib.store import counters, figures, index, items
+from chalicelib.store.counters import Limit
+from chalicelib.store.errors import Conflict, Duplicate, NotOwed, Spent
 from chalicelib.store.items import Item, Owed, Stored
 
 #: A performer has this long before the reconciler looks for what it left: longer than a worker may run.
@@ -135,6 +136,7 @@ class Table:
         if counted is not None:
             entry = figures.entry_item(pk, event.event_id, now, counted)
             actions.append({"Put": {"TableName": self._name, "Item": entry}})
+        actions += counters.counted(self._name, event)
         self._transact("commit", actions, {0: Duplicate}, settles)
         return tuple(items.read_effect(item) for item in effects)
 
@@ -181,7 +183,11 @@ class Table:
         return {"Put": {"TableName": self._name, "Item": item}}
 
     def _transact(
-        self, name: str, actions: list[Item], meanings: dict[int, type[Exception]], settles: Owed | None = None
+        self,
+        name: str,
+        actions: list[Item],
+        meanings: Mapping[int, type[Exception] | Exception],
+        settles: Owed | None = None,
     ) -> None:
         """Write all or nothing. ``meanings`` says which error the failed condition of an action stands for."""
         try:
@@ -199,11 +205,21 @@ class Table:
 
     # -- effects -----------------------------------------------------------------------------------------
 
-    def claim(self, owed: Owed, journey: Stored, person: Stored, after: Person, now: datetime, until: datetime) -> Owed:
-        """Claim the sending of a mail: nobody else sends it, and the budget is spent, in one transaction.
+    def claim(
+        self,
+        owed: Owed,
+        journey: Stored,
+        person: Stored,
+        after: Person,
+        now: datetime,
+        until: datetime,
+        limits: Sequence[Limit] = (),
+    ) -> Owed:
+        """Claim the sending of a mail: nobody else sends it, and the budget and limits are spent, in one transaction.
 
-        Conditioned on the effect being owed, on both versions, and on the address not being suppressed at this
-        instant. Raises NotOwed or Conflict; a suppressed address is a Conflict too: read again, decide again.
+        Conditioned on the effect being owed, on both versions, on the limits, and on the address not being suppressed
+        at this instant. Raises NotOwed, Spent or Conflict; a suppressed address is a Conflict too: read again, decide
+        again.
         """
         actions = [
             self._claim_action(owed, now, until),
@@ -215,7 +231,13 @@ class Table:
             actions.append(self._put_state(items.person_item(after, person.version + 1), person.version))
         check = {"TableName": self._name, "Key": items.suppression_key(after.email), "ConditionExpression": _NEW}
         actions.append({"ConditionCheck": check})
-        self._transact("claim", actions, {0: NotOwed})
+        return self._claimed(owed, actions, limits, now)
+
+    def _claimed(self, owed: Owed, actions: list[Item], limits: Sequence[Limit], now: datetime) -> Owed:
+        """Claim by those actions, the first of which is on the effect, and spend from the limits with them."""
+        meanings: dict[int, type[Exception] | Exception] = {0: NotOwed}
+        meanings |= {len(actions) + place: Spent(limit.what) for place, limit in enumerate(limits)}
+        self._transact("claim", [*actions, *(counters.spent(self._name, limit) for limit in limits)], meanings)
         return msgspec.structs.replace(owed, status="claimed", since=now)
 
     def is_suppressed(self, email: str) -> str | None:
@@ -228,10 +250,18 @@ class Table:
         item = items.effect_item(pk, effect, effect.key, now, now + PERFORM_WITHIN)
         self._transact("owe", [{"Put": {"TableName": self._name, "Item": item}}], {})
 
-    def claim_alone(self, owed: Owed, now: datetime, until: datetime) -> Owed:
-        """Claim an effect that spends no budget, such as a notice to staff; raises NotOwed."""
-        self._transact("claim", [self._claim_action(owed, now, until)], {0: NotOwed})
-        return msgspec.structs.replace(owed, status="claimed", since=now)
+    def suppress(self, suppression: Suppression) -> None:
+        """Suppress an address that belongs to nobody known; one that is suppressed already stays as it is."""
+        put = self._put_suppression(suppression)
+        put["Put"]["ConditionExpression"] = _NEW
+        try:
+            self._transact("suppress", [put], {0: Duplicate})
+        except Duplicate:
+            return
+
+    def claim_alone(self, owed: Owed, now: datetime, until: datetime, limits: Sequence[Limit] = ()) -> Owed:
+        """Claim an effect that spends no budget, such as a notice to staff; raises NotOwed or Spent."""
+        return self._claimed(owed, [self._claim_action(owed, now, until)], limits, now)
 
     def _claim_action(self, owed: Owed, now: datetime, until: datetime) -> Item:
         values = {
@@ -252,8 +282,11 @@ class Table:
             }
         }
 
-    def release(self, owed: Owed, look_at: datetime, *, attempt: int) -> None:
-        """Owe a claimed effect again, to be looked at from ``look_at``; raises NotOwed when it is no longer claimed."""
+    def release(self, owed: Owed, look_at: datetime, *, attempt: int, limits: Sequence[Limit] = ()) -> None:
+        """Owe a claimed effect again, to be looked at from ``look_at``, and give back what its claim spent.
+
+        Raises NotOwed when it is no longer claimed.
+        """
         values = {
             ":claimed": {"S": "claimed"},
             ":owed": {"S": "owed"},
@@ -269,7 +302,8 @@ class Table:
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": values,
         }
-        self._transact("release", [{"Update": update}], {0: NotOwed})
+        back = [counters.given_back(self._name, limit) for limit in limits]
+        self._transact("release", [{"Update": update}, *back], {0: NotOwed})
 
     def postpone(self, owed: Owed, look_at: datetime) -> None:
         """Leave an effect owed as it is, to be looked at from ``look_at``; raises NotOwed when it is no longer owed."""

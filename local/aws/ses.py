@@ -197,6 +197,10 @@ class SES(Client):
             response["NextToken"] = behind[most - 1].address
         return response
 
+    def suppressed_since(self, instant: datetime) -> datetime | None:
+        """Return when an address was put on the suppression list first after that instant, or None."""
+        return min((each.since for each in self._suppressed.values() if each.since > instant), default=None)
+
     def _set(self, name: str) -> dict[str, Mapping[str, Any]]:
         if name not in self._destinations:
             _not_found(f"Configuration set <{name}> does not exist.")

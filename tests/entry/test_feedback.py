@@ -75,7 +75,12 @@ FACTS = {
         occurred_at=_at(10, 0, 5, 470_000),
         permanent=False,
         email="ada@example.com",
+        again=True,
+        reason="mailbox_full",
         **ABOUT,
+    ),
+    "ses_delivery_delay": events.MailDelayed(
+        event_id="delayed/survey/2026-03-03T10:30:00+00:00", occurred_at=_at(10, 30), why="MailboxFull", **ABOUT
     ),
     "ses_complaint": events.MailComplained(
         event_id="complained/survey", occurred_at=_at(11, 20, 6), email="ada@example.com", **ABOUT
@@ -100,12 +105,6 @@ def test_a_send_event_that_comes_after_the_senders_own_answer_settles_nothing_tw
     worker = Worker(gone=True)
     feedback.take(_payload("ses_send"), worker)
     assert worker.taken == [(FACTS["ses_send"], None)]
-
-
-def test_a_delay_changes_nothing():
-    worker = Worker()
-    feedback.take(_payload("ses_delivery_delay"), worker)
-    assert (worker.taken, worker.table.settled) == ([], [])
 
 
 def test_mail_that_is_not_ours_is_passed_over():
@@ -139,3 +138,71 @@ def test_what_is_no_news_of_mail_is_refused_for_the_dead_letter_queue(body):
     with pytest.raises(BadInput):
         feedback.take(body, worker)
     assert worker.taken == []
+
+
+def _changed(name, **fields):
+    """A recorded payload whose own part (bounce, complaint) has other fields."""
+    told = json.loads(_payload(name))
+    part = next(told["detail"][key] for key in ("bounce", "complaint") if key in told["detail"])
+    part.update(fields)
+    return json.dumps(told)
+
+
+#: (type, sub-type) → (permanent, whether the same mail is tried again, reason), as SES documents the kinds.
+SORTED = {
+    ("Permanent", "General"): (True, False, ""),
+    ("Permanent", "NoEmail"): (True, False, ""),
+    ("Permanent", "Suppressed"): (True, False, "listed"),
+    ("Permanent", "OnAccountSuppressionList"): (True, False, "listed"),
+    ("Transient", "General"): (False, True, "soft_bounce"),
+    ("Transient", "MailboxFull"): (False, True, "mailbox_full"),
+    ("Transient", "CustomTimeoutExceeded"): (False, True, "soft_bounce"),
+    ("Transient", "MessageTooLarge"): (False, False, "content_refused"),
+    ("Transient", "ContentRejected"): (False, False, "content_refused"),
+    ("Transient", "AttachmentRejected"): (False, False, "content_refused"),
+    ("Transient", "SomethingNew"): (False, True, "soft_bounce"),
+    ("Undetermined", "Undetermined"): (False, False, "soft_bounce"),
+}
+
+
+@pytest.mark.parametrize(("kind", "sorted_as"), SORTED.items())
+def test_a_bounce_is_sorted_by_its_type_and_sub_type(kind, sorted_as):
+    worker = Worker()
+    feedback.take(_changed("ses_bounce_transient", bounceType=kind[0], bounceSubType=kind[1]), worker)
+    ((event, _),) = worker.taken
+    assert (event.permanent, event.again, event.reason) == sorted_as
+
+
+def test_a_recipient_who_left_a_list_of_the_services_own_wants_no_asks():
+    worker = Worker()
+    feedback.take(
+        _changed("ses_bounce_permanent", bounceType="Permanent", bounceSubType="UnsubscribedRecipient"), worker
+    )
+    feedback.take(_payload("ses_subscription"), worker)
+    assert [(event.scope, event.journey_id) for event, _ in worker.taken] == [("asks", JOURNEY)] * 2
+
+
+def test_who_stays_subscribed_and_who_marks_a_mail_as_no_spam_asks_for_nothing():
+    worker = Worker()
+    stays = json.loads(_payload("ses_subscription"))
+    stays["detail"]["subscription"]["newTopicPreferences"] = {
+        "unsubscribeAll": False,
+        "topicSubscriptionStatus": [{"topicName": "surveys", "subscriptionStatus": "OptIn"}],
+    }
+    feedback.take(json.dumps(stays), worker)
+    feedback.take(_changed("ses_complaint", complaintFeedbackType="not-spam"), worker)
+    assert worker.taken == []
+
+
+def test_a_rendering_failure_settles_the_mail_as_refused():
+    worker = Worker()
+    feedback.take(_payload("ses_rendering_failure"), worker)
+    assert [(type(event), event.reason) for event, _ in worker.taken] == [(events.MailNotSent, "refused")]
+
+
+def test_the_facts_of_a_mail_that_was_sent_again_are_facts_of_their_own():
+    worker = Worker()
+    told = json.loads(_payload("ses_send"))
+    told["detail"]["mail"]["tags"]["returns"] = ["2"]
+    feedback.take(json.dumps(told), worker)
+    assert [(event.event_id, event.returns) for event, _ in worker.taken] == [("sent/survey/2", 2)]

@@ -31,7 +31,7 @@ def _answered_badly(stack, words="Broken", **case):
 
 
 def _acknowledgement(stack):
-    return next(parts for parts in _parts(stack) if parts[0].startswith("Thank you for telling us"))
+    return next(parts for parts in _parts(stack) if parts[0].startswith("Re: "))
 
 
 def _letter(stack, journey_id, **touch):
@@ -40,7 +40,7 @@ def _letter(stack, journey_id, **touch):
     journey = stack.journey(journey_id)
     person = stack.wiring.table.person(journey.person_id).value
     documents = stack.wiring.documents.for_journey(journey, now)
-    letters = Letters(stack.wiring.links, "care@example.com", "help@example.com")
+    letters = Letters(stack.wiring.links, "care@example.com", "help@example.com", "eu-central-1")
     planned = Touch(id="t", due_at=now, latest_at=now, **touch)
     return letters.to_customer(planned, journey, person, documents, now)
 
@@ -50,14 +50,14 @@ def test_without_a_subject_a_mail_names_no_case_and_quotes_nothing(stack):
     parts = _parts(stack)
     assert "Your case is closed on our side." in parts[0][1]
     assert "Your case is closed on our side." in parts[0][2]
-    assert _acknowledgement(stack)[0] == "Thank you for telling us"
+    assert _acknowledgement(stack)[0] == f"Re: {parts[0][0]}"
     assert [text for mail in parts for text in mail if "“" in text] == []
 
 
 def test_a_subject_is_quoted(stack):
     _answered_badly(stack, subject="A red lamp")
     assert "Your case “A red lamp” is closed on our side." in _parts(stack)[0][1]
-    assert _acknowledgement(stack)[0] == "Thank you for telling us about “A red lamp”"
+    assert _acknowledgement(stack)[0] == "Re: How did we do with “A red lamp”?"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_remark_that_staff_wrote_down_is_not_called_the_customers_own_words(st
     person = stack.wiring.table.person(journey.person_id).value
     documents = stack.wiring.documents.for_journey(journey, stack.clock.now)
     remark = replace(journey, case=replace(journey.case, kind="remark"))
-    letters = Letters(stack.wiring.links, "care@example.com", "help@example.com")
+    letters = Letters(stack.wiring.links, "care@example.com", "help@example.com", "eu-central-1")
     touch = next(one for one in journey.touches if one.kind == "acknowledgement")
     body, _ = letters.to_customer(touch, remark, person, documents, stack.clock.now)
     for text in (" ".join(body.text.split()), body.html):
@@ -116,7 +116,7 @@ def test_a_line_break_in_a_subject_or_name_adds_no_header(stack, line_break):
     smuggled = f"Hello{line_break}Bcc: eve@example.com{line_break}{line_break}Body"
     body = replace(body, subject=smuggled)
     envelope = replace(envelope, to_name=smuggled, sender_name=smuggled, reply_to=smuggled)
-    sent = message_from_bytes(message.raw(body, envelope), policy=policy.default)
+    sent = message_from_bytes(message.raw(body, envelope, "aftercare-test"), policy=policy.default)
     assert (sent["Bcc"], len(sent.get_all("To")), sent["Subject"].split("Bcc")[0]) == (None, 1, "Hello ")
     assert sent["From"].addresses[0].addr_spec == "care@example.com"
     assert sent["To"].addresses[0].addr_spec == "ada@example.com"

@@ -183,6 +183,7 @@ ASKED: dict[str, Callable[[Params], Iterator[Use]]] = {
     "s3.ListObjectsV2": lambda params: iter([Use("s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}")]),
     "s3.PutObject": _object("PutObject"),
     "sesv2.SendEmail": _mail,
+    "sesv2.ListSuppressedDestinations": lambda params: iter([Use("ses:ListSuppressedDestinations", "*")]),
     "sqs.SendMessage": _send_message,
     "ssm.GetParameters": _parameters,
     "ssm.PutParameter": _parameter,

@@ -35,7 +35,7 @@ BUCKET = f"aftercare-{STAGE}-mail-{DEFAULT_ACCOUNT_ID}-{DEFAULT_REGION}"
 #: Staff are reminded of a recovery that nobody works for ever; all else is over by then.
 LONG_ENOUGH = 200 * DAY
 WORKERS = ("on_inbox", "on_work", "on_alarms", "on_feedback", "on_reply", "on_reconcile")
-FUNCTIONS = ("api_handler", *WORKERS, "on_figures")
+FUNCTIONS = ("api_handler", *WORKERS, "on_figures", "on_suppressions")
 #: As Chalice names the functions: the one of the routes has no name of its own.
 LOG_GROUPS = {name: f"/aws/lambda/aftercare-{STAGE}-{name}" for name in FUNCTIONS} | {
     "api_handler": f"/aws/lambda/aftercare-{STAGE}"
@@ -221,8 +221,11 @@ def news_comes_twice(world: World) -> None:
 def _answered_amid_news(world: World, mail: Any) -> None:
     at = mail.sent_at.isoformat()
     tags = {"journey": [mail.journey_id], "effect": [mail.effect], "kind": [mail.kind]}
-    told = {"eventType": "Bounce", "mail": {"timestamp": at, "messageId": "m", "tags": tags}}
-    body = json.dumps({"detail": told | {"bounce": {"bounceType": "Transient", "timestamp": at}}})
+    told = {
+        "eventType": "Bounce",
+        "mail": {"timestamp": at, "messageId": "m", "tags": tags, "destination": ["old@example.net"]},
+    }
+    body = json.dumps({"detail": told | {"bounce": {"bounceType": "Permanent", "timestamp": at}}})
     world.stack.take("feedback", {"MessageId": "", "ReceiptHandle": "", "Body": body})
     world.answer(mail, "Still broken", csat=2)
     again = {"MessageId": "", "ReceiptHandle": "", "Body": body}
@@ -271,6 +274,20 @@ def _answered_and_written(world: World, mail: Any) -> None:
     world.later(HOUR, lambda: world.stack.receive_mail(raw.replace(b"<1@x>", b"<2@x>")))
 
 
+def lost_bounces(world: World) -> None:
+    """Nobody told of two bounces, one of them of an address that its customer no longer has; a third is nobody's."""
+    world.resolve("lamp", PAT)
+    moved = {**PAT, "customer_id": "c-moved", "email": "old@example.net"}
+    world.resolve("chair", moved)
+    world.later(HOUR, lambda: world.resolve("table", {**moved, "email": "new@example.net"}))
+    gone = {**PAT, "customer_id": "c-gone", "email": "gone@example.net"}
+    world.resolve("shelf", gone)
+    put = world.stack.account.ses.put_suppressed_destination
+    world.later(100 * DAY, lambda: put(EmailAddress="gone@example.net", Reason="BOUNCE"))
+    for address in (PAT["email"], "old@example.net", "nobody@example.net"):
+        world.later(2 * HOUR, lambda address=address: put(EmailAddress=address, Reason="BOUNCE"))
+
+
 TOLD: dict[str, tuple[Callable[[World], None], tuple[Trouble, ...]]] = {
     **{name: (story.play, ()) for name, story in STORIES.items()},
     "silence": (silence, ()),
@@ -300,6 +317,7 @@ TOLD: dict[str, tuple[Callable[[World], None], tuple[Trouble, ...]]] = {
     ),
     "an erasure cannot be committed": (erasure, (Trouble("api_handler", COMMIT, erasure_out_of_reach, always=True),)),
     "put aside": (put_aside, (Trouble("on_inbox", COMMIT, out_of_reach),) * LAST_TRY),
+    "lost bounces": (lost_bounces, ()),
     "lost alarm": (lost_alarm, (Trouble("on_reconcile", COMMIT, rung_meanwhile),)),
     "an alarm rings twice": (silence, (Trouble("on_alarms", COMMIT, rung_meanwhile),)),
     "pages cannot commit": (
@@ -515,4 +533,6 @@ def test_a_role_may_be_lent_to_the_scheduler_only():
     elsewhere = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     found = _found(_with_grant("lend the scheduler its role", condition=elsewhere))
     words = ("may not", "never needs")
-    assert found == {f"{name} {each} iam:PassRole" for name in WORKERS for each in words}
+    assert found == {
+        f"{name} {each} iam:PassRole" for name in _who_may("lend the scheduler its role") for each in words
+    }

@@ -17,7 +17,16 @@ ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 QUEUES = ["alarms", "feedback", "inbox", "reply", "work"]
 DEAD = [f"{name}-dead" for name in QUEUES]
-FUNCTIONS = ["on_alarms", "on_feedback", "on_figures", "on_inbox", "on_reconcile", "on_reply", "on_work"]
+FUNCTIONS = [
+    "on_alarms",
+    "on_feedback",
+    "on_figures",
+    "on_inbox",
+    "on_reconcile",
+    "on_suppressions",
+    "on_reply",
+    "on_work",
+]
 #: The shortest of AWS's limits for what is named here (SES configuration sets, IAM roles, rules, schedule groups).
 LONGEST_NAME = 64
 
@@ -293,6 +302,7 @@ def test_every_dead_letter_queue_has_an_alarm_and_every_queue_one_for_its_age():
     assert watched == {
         *((f"aftercare-test-{name}", "ApproximateNumberOfMessagesVisible", 0) for name in DEAD),
         *((f"aftercare-test-{name}", "ApproximateAgeOfOldestMessage", 15 * 60) for name in QUEUES),
+        ("test", "MailHeld", 0),
     }
 
 
@@ -301,7 +311,7 @@ def test_alarms_notify_nobody_unless_a_topic_is_given(monkeypatch):
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:ops"
     monkeypatch.setitem(stack.template()["Parameters"]["AlarmTopicArn"], "Default", topic)
     alarms = _all("AWS::CloudWatch::Alarm")
-    assert [(alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms] == [([topic], [topic])] * 10
+    assert [(alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms] == [([topic], [topic])] * 11
 
 
 # -- replies, for stages that opt in ---------------------------------------------------------------------

@@ -57,6 +57,7 @@ class Stage:
             "BASE_URL": BASE,
             "MAIL_FROM": "care@example.com",
             "REPLY_TO": "people@example.com",
+            "MAIL_ONLY_TO": "example.com, staff.example.com",
         }
         ssm = boto3.client("ssm")
         secrets = {"link-keys": {"k1": "bGluayBrZXkgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="}, "webhook-keys": [SECRET]}

@@ -144,7 +144,7 @@ def test_one_click_on_the_mail_programs_button_opts_out(aws):
     for _ in range(3):
         if aws.journey(other).wake_at:
             aws.ring(other)
-    assert [mail["Feedback-ID"] for mail in aws.mails()] == ["survey:aftercare"], "no further mail"
+    assert [mail["Feedback-ID"] for mail in aws.mails()] == ["survey:ask:aftercare-test:aftercare"], "no further mail"
     reasons = {touch.reason for touch in aws.journey(other).touches}
     assert reasons == {"opted_out"}
 

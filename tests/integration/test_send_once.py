@@ -14,6 +14,7 @@ from threading import Event, Thread
 import pytest
 
 from chalicelib import wiring
+from chalicelib.effects.allowlist import Allowlist
 from chalicelib.effects.errors import MailRefused, MailThrottled, MailUnknown
 from chalicelib.effects.mail import MailService
 from chalicelib.effects.message import Body, Envelope
@@ -119,7 +120,7 @@ def _send(address, monkeypatch):
     monkeypatch.setattr(wiring, "_READ", 0.3)
     client = wiring.aws_client("sesv2")
     try:
-        return MailService(client, "aftercare-test").send(BODY, ENVELOPE)
+        return MailService(client, "aftercare-test", Allowlist("example.org")).send(BODY, ENVELOPE)
     finally:
         client.close()
 

@@ -324,6 +324,7 @@ def test_contacts_older_than_a_year_are_forgotten():
 _GIVEN_BY_EVENTS = {
     "stopped",
     *("case_withdrawn", "no_human_exchange", "two_unanswered", "relapse", "refused", "unknown_outcome", "soft_bounce"),
+    *("mailbox_full", "content_refused", "breaker", "fuse_contact", "fuse_deployment", "allowlist"),
 }
 
 

@@ -96,6 +96,9 @@ RARE = {(Stage.WAITING, e.MailNotSent, to) for to in (Stage.OPTED_OUT, Stage.UNR
 #: waited or asked. `test_trust` and `test_attention` show these.
 RARE |= {(stage, e.AnswerJudged, Stage.CHECKING_IN) for stage in (Stage.WAITING, Stage.ASKED)}
 RARE |= {(Stage.UNKNOWN, e.JourneyResumed, to) for to in (Stage.WAITING, Stage.ASKED)}
+#: Mail that comes back for now: test_mail_that_returns.py shows these.
+RARE |= {(Stage.ASKED, e.MailBounced, Stage.WAITING)}
+RARE |= {(stage, e.MailBounced, Stage.UNKNOWN) for stage in (Stage.WAITING, Stage.ASKED)}
 
 
 def test_everything_leads_where_the_table_says(explored):

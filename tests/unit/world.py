@@ -31,6 +31,7 @@ class Owed:
     claimed: bool = False
     gone: bool = False  # what nobody knows yet of a claimed mail: whether the service took it
     attempt: int = 0
+    returns: int = 0  # how often this mail had come back before this sending
 
 
 class World:
@@ -165,6 +166,10 @@ class World:
             self._settle(effect.journey_id, owed)
             return
         assert touch is not None
+        if touch.went_out:
+            self._settle(effect.journey_id, owed)
+            return
+        sending = events.sending_of(touch.id, touch.returns)
         verdict = budget.weigh(touch, journey, person, self.documents, self.now)
         if isinstance(verdict, budget.Send) and person.email.lower() in self.suppressed:
             verdict = budget.Drop(self.suppressed[person.email.lower()])
@@ -172,7 +177,7 @@ class World:
             name = f"deferred/{touch.id}/{len(self.facts)}"
             self._heard(owed, events.MailDeferred, name, until=verdict.until, reason=verdict.reason)
         elif isinstance(verdict, budget.Drop):
-            self._heard(owed, events.MailNotSent, f"not-sent/{touch.id}", reason=verdict.reason)
+            self._heard(owed, events.MailNotSent, f"not-sent/{sending}", reason=verdict.reason)
         else:
             self.persons[person.id] = budget.spend(person, touch, journey, self.now)
             owed.claimed, owed.gone = True, outcome in {"sent", "unknown"}
@@ -181,10 +186,16 @@ class World:
                 self.mailed.append(
                     Mailed(journey_id=journey.id, touch_id=touch.id, at=self.now, zone=zone, to=person.email)
                 )
+            owed.returns = touch.returns
             if outcome == "sent":
-                self._heard(owed, events.MailSent, f"sent/{touch.id}", message_id=f"m-{touch.id}")
+                self._heard_of_sending(owed)
             elif outcome == "refused":
-                self._heard(owed, events.MailNotSent, f"not-sent/{touch.id}", reason="refused")
+                self._heard(owed, events.MailNotSent, f"not-sent/{sending}", reason="refused")
+
+    def _heard_of_sending(self, owed: Owed) -> None:
+        sending = events.sending_of(owed.effect.touch_id, owed.returns)
+        about = {"message_id": f"m-{sending}", "returns": owed.returns}
+        self._heard(owed, events.MailSent, f"sent/{sending}", **about)
 
     def _heard(self, owed: Owed, kind: type, name: str, **fields) -> None:
         """The outcome of a mail is an event of its own, and settles its sending."""
@@ -200,11 +211,12 @@ class World:
         for owed in claimed:
             touch_id = owed.effect.touch_id
             if owed.gone:
-                self._heard(owed, events.MailSent, f"sent/{touch_id}", message_id=f"m-{touch_id}")
+                self._heard_of_sending(owed)
             elif owed.attempt + 1 < _ATTEMPTS:
                 owed.claimed, owed.attempt = False, owed.attempt + 1
             else:
-                self._heard(owed, events.MailNotSent, f"not-sent/{touch_id}", reason="unknown_outcome")
+                name = f"not-sent/{events.sending_of(touch_id, owed.returns)}"
+                self._heard(owed, events.MailNotSent, name, reason="unknown_outcome")
 
     # -- time --------------------------------------------------------------------------------------------
 
@@ -471,6 +483,8 @@ class Play:
         gone = [mail.touch_id for mail in self.world.mailed if mail.journey_id == IDS[which]]
         if gone:
             kind, fields = NEWS[how]
+            if fields.get("again") and which:
+                kind, fields = events.MailDelivered, {}  # a first journey in eight is enough to see mail return
             self.tell(kind, which, self.fresh("news"), touch_id=gone[how % len(gone)], **fields)
 
     def returned(self, which: int, how: int) -> None:
@@ -532,6 +546,7 @@ class Play:
                 events.OptedOut: {"scope": "asks"},
                 events.StaffActed: {"act": "close"},
                 events.MailSent: {**mail, "message_id": "m"},
+                events.MailDelayed: mail,
                 events.MailDelivered: mail,
                 events.MailDeferred: {**mail, "until": now + days(1), "reason": "paused"},
                 events.MailNotSent: {**mail, "reason": "refused"},
@@ -549,13 +564,13 @@ class Play:
 
 NEWS = (
     (events.MailDelivered, {}),
-    (events.MailDelivered, {}),
+    (events.MailDelayed, {}),
     (events.MailSent, {"message_id": "m"}),
     (events.MailBounced, {"permanent": False}),
     (events.MailBounced, {"permanent": True}),
     (events.MailComplained, {}),
     (events.MailNotSent, {"reason": "refused"}),
-    (events.MailDelivered, {}),
+    (events.MailBounced, {"permanent": False, "again": True, "reason": "mailbox_full"}),
 )
 MOVES = (
     *("resolved", "resolved", "remarked", "reopened", "withdrawn", "answered", "answered", "well", "worded", "judged"),

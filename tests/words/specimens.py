@@ -128,7 +128,7 @@ def _touch(kind: str) -> Touch:
 
 def write(kind: str, told: Journey, reader: Person, known: Documents, **touch):
     """The mail of that kind as `Letters` writes it: its words and its envelope."""
-    letters = Letters(LINKS, "care@example.com", "help@example.com")
+    letters = Letters(LINKS, "care@example.com", "help@example.com", "eu-central-1")
     if kind == "staff-notice":
         notice = NotifyStaff("notice", "j", "ana", "answered_again", about="a", due=NOW + A_DAY)
         return letters.to_staff(notice, known.staff.members[0], told, reader, known, NOW)

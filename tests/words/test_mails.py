@@ -32,7 +32,7 @@ def written(kind, language, brand):
 
 def arrived(kind, language, brand):
     """The mail as a mail program takes it apart."""
-    mail = message_from_bytes(message.raw(*written(kind, language, brand)), policy=policy.default)
+    mail = message_from_bytes(message.raw(*written(kind, language, brand), "aftercare-test"), policy=policy.default)
     parts = [mail.get_body((name,)).get_content() for name in ("plain", "html")]
     return mail, *parts
 
@@ -154,7 +154,7 @@ def test_nothing_that_somebody_is_called_or_writes_becomes_markup_a_template_or_
     assert [name for _, given in page.tags for name in given if name.startswith("on")] == []
     assert [link for link in page.links if not link.startswith(("https://", "tel:"))] == []
     assert "1337" not in body.html + body.text + body.subject
-    mail = message_from_bytes(message.raw(body, envelope), policy=policy.default)
+    mail = message_from_bytes(message.raw(body, envelope, "aftercare-test"), policy=policy.default)
     assert (mail["Bcc"], len(mail.get_all("To")), len(mail.get_all("Subject"))) == (None, 1, 1)
     assert mail["To"].addresses[0].addr_spec in {"ada@example.com", "ana.duarte@staff.example.com"}
 
