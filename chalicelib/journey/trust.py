@@ -48,10 +48,16 @@ def _within(one: datetime | None, other: datetime, span: str) -> bool:
 
 
 def _before_reading(event: AnswerGiven, journey: Journey, rules: Trust) -> bool:
-    """Look at every mail whose links lead to this page: those of reminders lead to that of the survey."""
+    """Look at every mail whose links lead to this page: those of reminders lead to that of the survey.
+
+    Whoever had the page open when a reminder arrived came by the mail before it.
+    """
     asked = event.touch_id
     mails = [t for t in journey.touches if t.id == asked or (t.kind == "reminder" and asked == "survey")]
-    arrived = [mail.delivered_at or mail.sent_at or mail.owed_at for mail in mails]
+    arrived = [since for mail in mails if (since := mail.delivered_at or mail.sent_at or mail.owed_at)]
+    shown = event.evidence.shown_at
+    if shown is not None and any(since + clock.elapsed(rules.after_delivery) <= shown for since in arrived):
+        arrived = [since for since in arrived if since <= shown]
     return any(_within(since, event.occurred_at, rules.after_delivery) for since in arrived)
 
 

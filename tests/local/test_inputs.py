@@ -154,7 +154,7 @@ def test_what_goes_wrong_during_the_run_is_one_line(tmp_path, capsys, monkeypatc
     def broken(*_):
         raise replay.Broken("no form\nbehind the link")
 
-    monkeypatch.setattr(replay.Replay, "_answer", broken)
+    monkeypatch.setattr(replay.Replay, "_press", broken)
     assert _run(tmp_path, answers=["A,1,survey,3,4,,"]) == 1
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", "replay: broke off: Broken: no form behind the link\n")

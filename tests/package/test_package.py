@@ -232,7 +232,7 @@ def test_the_template_belongs_to_no_account(template):
         "Fn::Sub": "https://sqs.${AWS::Region}.amazonaws.com/${AWS::AccountId}/aftercare-dev-inbox"
     }
     assert variables["MAIL_FROM"] == {"Fn::Sub": "${MailFrom}"}
-    assert template["Parameters"].keys() == {"BaseUrl", "MailFrom", "ReplyTo"}
+    assert template["Parameters"].keys() == {"BaseUrl", "MailFrom", "MailOnlyTo", "ReplyTo"}
 
 
 def test_only_texts_that_name_something_are_substituted():
