@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.boundary import Boundary, straight
+from chalicelib.journey.effects import SetAlarm
 from chalicelib.store.items import Owed
 from chalicelib.store.table import Table
 
@@ -28,8 +29,9 @@ class Alarms:
         self._role_arn = role_arn
         self._boundary = boundary
 
-    def perform(self, owed: Owed, journey_id: str) -> None:
+    def perform(self, owed: Owed, effect: SetAlarm) -> None:
         """Set, move or remove the alarm; then look again, for the journey may have moved on meanwhile."""
+        journey_id = effect.journey_id
         wake = self._table.journey(journey_id).value.wake_at
         for _ in range(_TRIES):
             self._write(journey_id, wake)

@@ -1,6 +1,7 @@
 """Performs one owed effect: finds who can, and lets them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from chalicelib.effects.mail import Mailer
 from chalicelib.effects.sentiment import Weigher
 from chalicelib.effects.staff_mail import Samples, SignInMails
 from chalicelib.journey.effects import (
+    Effect,
     ErasePerson,
     KeepMail,
     NotifyStaff,
@@ -28,7 +30,10 @@ from chalicelib.store.table import Table
 
 
 class Effects:
-    """The hands of the worker. ``run`` takes an event down the whole road, for journeys that tell others."""
+    """The hands of the worker: who performs which effect.
+
+    ``run`` takes an event down the whole road, for journeys that tell others.
+    """
 
     def __init__(
         self,
@@ -42,42 +47,30 @@ class Effects:
         run: Callable[[Event], object],
     ) -> None:
         """Keep who can do what."""
-        self._weigher = weigher
-        self._sign_ins = sign_ins
-        self._samples = samples
         self._table = table
-        self._mailer = mailer
-        self._alarms = alarms
-        self._eraser = eraser
         self._run = run
+        self.performers: dict[type[Effect], Callable[[Owed, Any], None]] = {
+            SendMail: mailer.send_touch,
+            NotifyStaff: mailer.send_notice,
+            KeepMail: mailer.keep_late,
+            SendSignIn: sign_ins.perform,
+            SendSample: samples.perform,
+            WeighWords: weigher.weigh,
+            SetAlarm: alarms.perform,
+            ErasePerson: eraser.erase,
+            Tell: self._tell,
+            TellOthers: self._tell_others,
+        }
 
     def perform(self, owed: Owed) -> None:
         """Perform one owed effect and settle it, or leave it owed for the next who looks."""
-        effect = owed.effect
-        if isinstance(effect, SendMail):
-            self._mailer.send_touch(owed, effect)
-        elif isinstance(effect, NotifyStaff):
-            self._mailer.send_notice(owed, effect)
-        elif isinstance(effect, SendSignIn):
-            self._sign_ins.perform(owed, effect)
-        elif isinstance(effect, KeepMail):
-            self._mailer.keep_late(owed, effect)
-        elif isinstance(effect, SendSample):
-            self._samples.perform(owed, effect)
-        elif isinstance(effect, WeighWords):
-            self._weigher.weigh(owed, effect)
-        elif isinstance(effect, SetAlarm):
-            self._alarms.perform(owed, effect.journey_id)
-        elif isinstance(effect, Tell):
-            self._run(effect.event)
-            self._table.settle(owed)
-        elif isinstance(effect, ErasePerson):
-            self._eraser.erase(owed, effect)
-        else:
-            self._tell_others(effect)
-            self._table.settle(owed)
+        self.performers[type(owed.effect)](owed, owed.effect)
 
-    def _tell_others(self, effect: TellOthers) -> None:
+    def _tell(self, owed: Owed, effect: Tell) -> None:
+        self._run(effect.event)
+        self._table.settle(owed)
+
+    def _tell_others(self, owed: Owed, effect: TellOthers) -> None:
         """One journey after the other, each in its own transaction; those told before ignore it."""
         open_journeys = self._table.person(effect.person_id).value.open_journeys
         if len(open_journeys) >= MOST_REMEMBERED:
@@ -87,3 +80,4 @@ class Effects:
             if journey_id != effect.event.journey_id:
                 told = replace(effect.event, journey_id=journey_id, event_id=f"{effect.event.event_id}/{journey_id}")
                 self._run(told)
+        self._table.settle(owed)

@@ -124,11 +124,16 @@ def _purchase(person: Person, event: e.PurchaseMade) -> Decision:
 
 
 def _apply(turn: Turn) -> None:
-    """Run the row; a journey whose person was erased has nothing left that anything could happen to."""
-    if turn.journey.erased_at is not None:
+    """Run the row; a journey whose person was erased has nothing left that anything could happen to.
+
+    But an answer carried to it was given elsewhere, by somebody who may have come anew: it goes back there.
+    """
+    if turn.journey.erased_at is None:
+        TABLE[turn.journey.stage, type(turn.event)](turn)
+    elif isinstance(turn.event, e.AnswerGiven) and turn.event.from_journey:
+        _carry_back(turn, turn.event)
+    else:
         turn.ignore("the person of this journey was erased")
-        return
-    TABLE[turn.journey.stage, type(turn.event)](turn)
 
 
 # -- early events ----------------------------------------------------------------------------------------
@@ -165,9 +170,14 @@ def _expire_parked(turn: Turn) -> None:
     turn.notify_rank(f"parked-{turn.event.event_id}", "lead", "never_resolved", about=turn.journey.parked[0].event_id)
     carried = [event for event in turn.journey.parked if isinstance(event, e.AnswerGiven) and event.from_journey]
     for event in carried:
-        name = f"{event.event_id}/returned"
-        turn.tell(replace(event, event_id=name, journey_id=event.from_journey, from_journey="", returned=True))
+        _carry_back(turn, event)
     turn.change(born_at=None, parked=tuple(event for event in turn.journey.parked if event not in carried))
+
+
+def _carry_back(turn: Turn, event: e.AnswerGiven) -> None:
+    """Give a carried answer back to the journey in which it was given, which owes it its recovery from now on."""
+    name = f"{event.event_id}/returned"
+    turn.tell(replace(event, event_id=name, journey_id=event.from_journey, from_journey="", returned=True))
 
 
 # -- beginnings ------------------------------------------------------------------------------------------
@@ -910,6 +920,11 @@ def _cannot_resume(turn: Turn) -> None:
     raise ActRefused(reason, "This journey was not stopped by anybody.")
 
 
+def _erase_unborn(turn: Turn) -> None:
+    """Forget what waited for the beginning; should the case be resolved again, its journey begins like any other."""
+    turn.journey = Journey(id=turn.journey.id)
+
+
 @leads_to(Stage.OPTED_OUT, of=OPEN)
 def _erase(turn: Turn) -> None:
     """Leave nothing of the journey but that it was, and how it ended."""
@@ -962,7 +977,7 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     (Stage.UNBORN, e.AttentionGiven): _attend,
     (Stage.UNBORN, e.JourneyStopped): _NOT_BEGUN,
     (Stage.UNBORN, e.JourneyResumed): _cannot_resume,
-    (Stage.UNBORN, e.PersonErased): _erase,
+    (Stage.UNBORN, e.PersonErased): _erase_unborn,
     **_rows(BORN, e.CaseResolved, _DUPLICATE),
     **_rows(BORN, e.FailureLogged, _DUPLICATE),
     **_rows(OPEN, e.CaseReopened, _reopen),

@@ -5,8 +5,13 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
+from unittest.mock import Mock
 
 import pytest
+
+from chalicelib.effects.perform import Effects
+from chalicelib.journey.effects import Effect
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,3 +85,8 @@ def test_the_sdk_is_loaded_only_when_a_client_is_asked_for():
         [sys.executable, "-c", program], cwd=ROOT, env={}, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_every_effect_has_somebody_who_performs_it():
+    hands = Effects(*(Mock() for _ in range(8)))
+    assert set(hands.performers) == set(get_args(Effect))

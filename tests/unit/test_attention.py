@@ -189,6 +189,26 @@ def test_of_a_forgotten_journey_only_the_outcome_is_left_and_nothing_happens_in_
     assert history.journey == gone
 
 
+def test_an_answer_carried_to_a_forgotten_journey_goes_back_to_where_it_was_given():
+    history = recovering()
+    history.happens(e.PersonErased)
+    gone = history.journey
+    carried = {"answer_id": "late", "touch_id": "survey", "scores": {"csat": 1}, "words": "Still broken."}
+    [back] = history.happens(e.AnswerGiven, event_id="late/2", from_journey="jearlier", **carried).effects
+    back_there = {"event_id": "late/2/returned", "journey_id": "jearlier", "returned": True}
+    given = e.AnswerGiven(occurred_at=history.now, **back_there, **carried)
+    assert (history.journey, back.event) == (gone, given)
+
+
+def test_what_waits_for_a_beginning_is_forgotten_and_the_journey_may_still_begin():
+    history = History(epoch=2)
+    history.happens(e.AnswerGiven, answer_id="late", touch_id="survey", scores={"csat": 1}, from_journey="jearlier")
+    history.happens(e.PersonErased)
+    assert history.journey == Journey(id=history.journey.id)
+    history.resolved()
+    assert (history.journey.stage, history.journey.answers) == (Stage.WAITING, ())
+
+
 def test_who_asks_to_be_forgotten_is_blank_from_that_commit_on():
     history = recovering()
     ask = e.ErasureAsked(event_id="erase", occurred_at=history.now, person_id=history.person.id, by="ines")
