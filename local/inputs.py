@@ -1,7 +1,7 @@
 """Reads the files of a replay: cases, answers, acts of staff, purchases. Columns: examples/README.md."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from chalicelib.entry import rows
 from chalicelib.entry.decode import BadInput
 from chalicelib.journey import documents
-from chalicelib.journey.documents import SCALES, Cadence
+from chalicelib.journey.documents import SCALES, Cadence, Question
 from chalicelib.store.documents import shipped
 
 SOURCE = "replay"
@@ -87,16 +87,19 @@ _ANY = Scale(min(low for low, _ in SCALES.values()), max(high for _, high in SCA
 
 
 def scales(cadence: Cadence) -> dict[str, Scale]:
-    """Return the scale of each touch that asks for a rating."""
-    tracks = cadence.tracks
-    asked = {
-        step.id: step.ask for track in (tracks.after_recovery, tracks.after_content_answer) for step in track.steps
+    """Return the scale of each touch that asks for a rating; of a survey with several templates, what any one takes."""
+    tracks, survey = cadence.tracks, cadence.survey
+    first = {
+        step.id: [step.ask[0]] for track in (tracks.after_recovery, tracks.after_content_answer) for step in track.steps
     }
-    asked["survey"] = asked["reminder"] = cadence.survey.questions
-    return {
-        touch: Scale(*SCALES[questions[0].measure], required=questions[0].required)
-        for touch, questions in asked.items()
-    }
+    first["survey"] = first["reminder"] = [survey.questions[0], *(one.questions[0] for one in survey.templates)]
+    return {touch: _widest(questions) for touch, questions in first.items()}
+
+
+def _widest(questions: Sequence[Question]) -> Scale:
+    ends = [SCALES[question.measure] for question in questions]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    return Scale(low, high, required=all(question.required for question in questions))
 
 
 def read(

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from chalicelib.insight.rollup import SETTLES
-from chalicelib.journey import budget, clock, documents
+from chalicelib.journey import budget, cadence, clock, documents
 from chalicelib.journey.documents import Cadence
 from chalicelib.journey.errors import BadDocument
 from chalicelib.journey.events import journey_of_case
@@ -195,10 +195,9 @@ class Replay:
         touch = journey.touch(touch_id)
         if touch is not None and touch.kind == "proposal":
             return {"choice": row.word, "comment": row.words}
-        cadence = wiring.documents.for_journey(journey, self.stack.clock.now).cadence
-        step = cadence.step(touch.step) if touch else None
-        asked = step.ask if step else cadence.survey.questions
-        measure = asked[0].measure
+        assert touch is not None  # noqa: S101 - its page was shown
+        documents = wiring.documents.for_journey(journey, self.stack.clock.now)
+        measure = cadence.asked(touch, journey, documents)[0].measure
         if b'name="wrong"' in page.body:
             # The page came too late to rate; who came by a bad rating finds the tick set that is left for it.
             wrong = re.search(rb'name="wrong" value="yes" checked', page.body) is not None

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from chalicelib.effects import rendering, words
 from chalicelib.effects.envelope import Body, Envelope
 from chalicelib.effects.words import N_, Words
-from chalicelib.journey import playbook
+from chalicelib.journey import cadence, playbook
 from chalicelib.journey.documents import SCALES, Brand, Documents, Question, StaffMember
 from chalicelib.journey.effects import NotifyStaff, SendSignIn
 from chalicelib.journey.events import sending_of
@@ -159,7 +159,7 @@ class Letters:
         closes = (survey.sent_at or survey.due_at) + survey.window
         zone = rendering.customer_zone(person, documents)
         return {
-            **self._ask(documents.cadence.survey.questions[0], journey, "survey", said),
+            **self._ask(cadence.asked(survey, journey, documents)[0], journey, "survey", said),
             "expires_on": said.day(closes, zone),
             "only_reminder": reminders == 1,
             "last_reminder": touch.number >= reminders,

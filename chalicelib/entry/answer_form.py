@@ -14,7 +14,7 @@ import msgspec
 
 from chalicelib.effects import rendering
 from chalicelib.effects.words import N_, Words
-from chalicelib.journey import playbook
+from chalicelib.journey import cadence, playbook
 from chalicelib.journey.documents import SCALES, Documents, Question
 from chalicelib.journey.state import Journey, Person, Touch
 
@@ -83,8 +83,7 @@ class AnswerForm(msgspec.Struct, frozen=True):
         touch = journey.touch(touch_id)
         if touch is None:
             return None
-        step = documents.cadence.step(touch.step)
-        asked = documents.cadence.survey.questions if touch.kind == "survey" else step.ask if step else ()
+        asked = () if touch.kind == "reminder" else cadence.asked(touch, journey, documents)
         if not asked:
             return None
         closed = touch.answerable_until

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.entry.pages import Pages
-from chalicelib.journey import machine, rehearsal
+from chalicelib.journey import cadence, machine, rehearsal
 from chalicelib.journey.documents import SCALES, Documents
 from chalicelib.journey.events import Event
 from chalicelib.journey.rehearsal import Scene
@@ -54,8 +54,7 @@ def _of(scene: Scene, documents: Documents, links: Links) -> Iterator[Page]:
         return
     visitor = _Visitor(scene, documents, links)
     if touch.kind in {"survey", "check-in"}:
-        step = documents.cadence.step(touch.step)
-        asked = step.ask if step else documents.cadence.survey.questions
+        asked = cadence.asked(touch, scene.journey, documents)
         yield visitor.look(f"page: {scene.name}", Link("answer", scene.journey.id, touch.id))
         if touch.kind == "survey":
             for name, end in (("bad", 0), ("good", 1)):

@@ -6,9 +6,18 @@ from itertools import chain, count
 from msgspec.structs import replace
 
 from chalicelib.journey import budget, clock, loyalty
-from chalicelib.journey.documents import Documents, Step
+from chalicelib.journey.documents import Documents, Question, Step
 from chalicelib.journey.state import Journey, Person, Touch
 from chalicelib.journey.turn import Turn
+
+
+def asked(touch: Touch, journey: Journey, documents: Documents) -> tuple[Question, ...]:
+    """Return the items that a touch asks: none when it asks nothing, or its step is no more in the cadence."""
+    step = documents.cadence.step(touch.step)
+    if step is not None:
+        return step.ask
+    about = journey.case.category if journey.case else ""
+    return documents.cadence.survey.about(about) if touch.kind in {"survey", "reminder"} else ()
 
 
 def plan_survey(turn: Turn, resolved_at: datetime) -> None:

@@ -61,8 +61,19 @@ class Reminder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: str
 
 
+class SurveyTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the survey asks instead about cases of these categories, as the helpdesk names them (capitals or not)."""
+
+    name: Name
+    categories: tuple[Text, ...]
+    questions: tuple[Question, ...]
+
+
 class Survey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When and what to ask after a resolution. Durations are ISO 8601."""
+    """When and what to ask after a resolution. Durations are ISO 8601.
+
+    ``questions`` are about the service. A case whose category a template names is asked that template's instead.
+    """
 
     after: str
     latest_useful: str
@@ -70,6 +81,14 @@ class Survey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     questions: tuple[Question, ...]
     reminders: tuple[Reminder, ...] = ()
     cancel_if: tuple[str, ...] = ()
+    templates: tuple[SurveyTemplate, ...] = ()
+
+    def about(self, category: str) -> tuple[Question, ...]:
+        """Return what is asked about a case of that category."""
+        wanted = category.strip().casefold()
+        found = (one for one in self.templates if wanted in (name.strip().casefold() for name in one.categories))
+        template = next(found, None)
+        return template.questions if template else self.questions
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -486,6 +505,7 @@ def _check_cadence(cadence: Cadence) -> None:
         _duration(f"$.survey.{name}", getattr(survey, name))
     window = _some_time("$.survey.answer_window", survey.answer_window)
     _check_questions("$.survey.questions", survey.questions)
+    _check_templates(survey.templates)
     for i, reminder in enumerate(survey.reminders):
         if _duration(f"$.survey.reminders[{i}].after", reminder.after) >= window:
             _refuse(f"$.survey.reminders[{i}].after", "the reminder comes after the answer window has closed")
@@ -496,6 +516,22 @@ def _check_cadence(cadence: Cadence) -> None:
         _check_track(f"$.tracks.{name}", track)
     _check_loyalty(cadence.loyalty)
     _duration("$.weighing.mismatch.within", cadence.weighing.mismatch.within, elapsed=False)
+
+
+def _check_templates(templates: tuple[SurveyTemplate, ...]) -> None:
+    """Every category has one template at the most: which one is asked must not hang on their order."""
+    seen: dict[str, str] = {}
+    for i, template in enumerate(templates):
+        here = f"$.survey.templates[{i}]"
+        if template.name in [other.name for other in templates[:i]]:
+            _refuse(f"{here}.name", "two templates have the same name")
+        if not template.categories:
+            _refuse(f"{here}.categories", "name at least one category of cases")
+        for j, category in enumerate(template.categories):
+            other = seen.setdefault(category.strip().casefold(), template.name)
+            if other != template.name:
+                _refuse(f"{here}.categories[{j}]", f"the template {other!r} is for {category!r} too")
+        _check_questions(f"{here}.questions", template.questions)
 
 
 def _check_questions(path: str, questions: tuple[Question, ...]) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from chalicelib.journey import events as e
 from chalicelib.journey import machine
-from chalicelib.journey.documents import SCALES, Documents
+from chalicelib.journey.documents import SCALES, Documents, SurveyTemplate
 from chalicelib.journey.effects import NotifyStaff, SendMail
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.state import Journey, Person, Touch
@@ -45,6 +45,8 @@ def scenes(documents: Documents, locale: str, at: datetime) -> list[Scene]:
     ``at`` is when the made-up case is resolved; ``locale`` is the customer's.
     """
     played = [*_Rehearsal(documents, locale, at).unhappy(), *_Rehearsal(documents, locale, at).content()]
+    for template in documents.cadence.survey.templates:
+        played += _Rehearsal(documents, locale, at, template).asked()
     first: dict[str, Scene] = {}
     for scene in played:
         first.setdefault(scene.name, scene)
@@ -54,8 +56,9 @@ def scenes(documents: Documents, locale: str, at: datetime) -> list[Scene]:
 class _Rehearsal:
     """A journey and its person, moved on by events; what each event owes is a scene."""
 
-    def __init__(self, documents: Documents, locale: str, at: datetime) -> None:
+    def __init__(self, documents: Documents, locale: str, at: datetime, template: SurveyTemplate | None = None) -> None:
         self._documents = documents
+        self._template = template
         self._journey = Journey(id=e.journey_of_case("rehearsal", "R-1", 1))
         self._person = Person(id="")
         self._now = at
@@ -85,8 +88,16 @@ class _Rehearsal:
         yield from self._answer(worst=False)
         yield from self._ring_until("")
 
+    def asked(self) -> Iterator[Scene]:
+        """The survey about a case of the template's categories."""
+        yield from self._resolve()
+        yield from self._ring_until("survey")
+
     def _resolve(self) -> Iterator[Scene]:
-        case = e.Case(source="rehearsal", case_id="R-1", epoch=1, subject="Order 1001", resolved_at=self._now)
+        category = self._template.categories[0] if self._template else ""
+        case = e.Case(
+            source="rehearsal", case_id="R-1", epoch=1, subject="Order 1001", category=category, resolved_at=self._now
+        )
         yield from self._take(e.CaseResolved(**self._about("resolved"), case=case, customer=self._customer))
 
     def _answer(self, *, worst: bool) -> Iterator[Scene]:
@@ -140,10 +151,14 @@ class _Rehearsal:
             elif isinstance(effect, SendMail):
                 touch = self._journey.touch(effect.touch_id)
                 if touch is not None:
-                    yield self._scene(f"check-in: {touch.step}" if touch.step else touch.kind, touch=touch)
+                    yield self._scene(self._name(touch), touch=touch)
                 yield from self._take(
                     e.MailSent(**self._about("sent"), touch_id=effect.touch_id, message_id=f"m{self._count}")
                 )
+
+    def _name(self, touch: Touch) -> str:
+        about = touch.step or (self._template.name if self._template else "")
+        return f"{touch.kind}: {about}" if about else touch.kind
 
     def _scene(self, name: str, *, touch: Touch | None = None, notice: NotifyStaff | None = None) -> Scene:
         return Scene(name, self._now, self._journey, self._person, touch=touch, notice=notice)

@@ -94,9 +94,9 @@ class Deployment(Stack):
         assert reply.status == 200, reply.body
         return reply.json()["journey_id"]
 
-    def surveyed(self):
+    def surveyed(self, **case):
         """Resolve a case and let its survey go out; returns the journey's id and the path of its page."""
-        journey_id = self.resolved()
+        journey_id = self.resolved(**case)
         self.run_until(self.clock.now + timedelta(days=2))
         return journey_id, self.path("a")
 

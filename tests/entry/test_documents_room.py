@@ -199,6 +199,8 @@ def test_a_preview_shows_every_page_of_the_customer_too(lead):
         "page: check-in: recovery_rating",
         "page: check-in: first_return",
         "page: check-in: loyalty",
+        "page: survey: product",
+        "page: survey: delivery",
     ]
     thanks = lead.get("/console/documents/cadence/preview/mail?version=0&language=fr&name=page: after a bad answer")
     assert 'lang="fr"' in thanks.body.decode()

@@ -1,6 +1,7 @@
 """The customer's pages: looking changes nothing, pressing counts once, and no word is lost."""
 
 import re
+from email import message_from_bytes, policy
 from urllib.parse import urlencode
 
 import pytest
@@ -68,6 +69,14 @@ def test_a_link_marks_its_rating_and_records_nothing(stack):
     marked = re.findall(r'<input[^>]*name="csat"[^>]*value="(\d)"[^>]*\bchecked', page)
     assert marked == ["4"]
     assert _answers(stack, journey_id) == []
+
+
+def test_mail_and_page_ask_about_the_delivery_when_the_case_was_about_one(stack):
+    _, path = stack.surveyed(category="Delivery")
+    mail = message_from_bytes(stack.account.ses.sent[-1].raw, policy=policy.default).get_body(("plain",)).get_content()
+    page = stack.request("GET", path).body.decode()
+    asked = "How do you feel about the delivery now?"
+    assert (asked in mail, asked in page, "Do you have everything that you ordered?" in page) == (True, True, True)
 
 
 @pytest.mark.parametrize("rating", ["0", "6", "99", "-1", "x", "", "%00", "4%22%3E%3Cscript%3E"])

@@ -175,9 +175,9 @@ class History:
                 out.append(touch_id)
         return out
 
-    def asked(self) -> None:
+    def asked(self, **details) -> None:
         """A case is resolved and its survey sent."""
-        self.resolved()
+        self.resolved(**details)
         self.rings()
         assert self.mails() == ["survey"]
 

@@ -56,6 +56,11 @@ BAD = [
     ("settings", "fatigue.max_survey_invites_365d", 0, "Expected `int` >= 1 - at `$.fatigue.max_survey_invites_365d`"),
     ("staff", "members", [], "Expected `array` of length >= 1 - at `$.members`"),
     ("staff", "members.0.rank", "boss", "Invalid enum value 'boss' - at `$.members[0].rank`"),
+    # templates
+    ("cadence", "survey.templates.1.name", "product", "two templates have the same name - at `$.survey.templates[1].name`"),  # noqa: E501
+    ("cadence", "survey.templates.1.categories", [], "name at least one category of cases - at `$.survey.templates[1].categories`"),  # noqa: E501
+    ("cadence", "survey.templates.0.categories.1", "Shipping", "the template 'product' is for 'shipping' too - at `$.survey.templates[1].categories[2]`"),  # noqa: E501
+    ("cadence", "survey.templates.0.questions", [], "a page asks one to three items - at `$.survey.templates[0].questions`"),  # noqa: E501
     # durations
     ("cadence", "survey.after", "a day", "'a day' is not a duration such as PT24H, P14D or P2BD - at `$.survey.after`"),
     ("cadence", "survey.latest_useful", "P2BD", "'P2BD' counts business days where elapsed time is needed - at `$.survey.latest_useful`"),  # noqa: E501
@@ -114,7 +119,7 @@ def test_a_bad_document_is_refused_and_its_field_named(kind, path, value, messag
     ("old", "new", "line"),
     [
         (b'"measure": "csat"', b'"measure": "cast"', 9),
-        (b'"id": "loyalty"', b'"ix": "loyalty"', 49),
+        (b'"id": "loyalty"', b'"ix": "loyalty"', 67),
         (b'"form": 1', b'"form": 1,,', 2),
         (b'"after": "P3D"', b'"after": "P30D"', 12),
     ],

@@ -27,6 +27,8 @@ def test_the_shipped_documents_send_each_mail_once():
         ("check-in: recovery_rating", "03-21 19:00"),
         ("check-in: first_return", "04-18 15:00"),
         ("check-in: loyalty", "06-02 15:00"),
+        ("survey: product", "03-04 15:00"),
+        ("survey: delivery", "03-04 15:00"),
     ]
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.journey import cadence
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Reminder
 from chalicelib.journey.effects import Decision, SendMail, SetAlarm, WeighWords
@@ -40,6 +41,25 @@ def test_a_resolved_case_starts_one_journey_with_a_survey_a_day_later():
         person=Person(id="p-ada", customer=customer(), details_at=MONDAY, open_journeys=(name,)),
         effects=(SetAlarm(key="alarm", journey_id=name),),
     )
+
+
+@pytest.mark.parametrize(
+    ("category", "template"),
+    [
+        ("", "service"),
+        ("Billing", "service"),
+        ("product", "product"),
+        (" Warranty ", "product"),
+        ("SHIPPING", "delivery"),
+    ],
+)
+def test_the_survey_asks_about_what_the_case_was_about(category, template):
+    history = History()
+    history.asked(category=category)
+    survey = history.documents.cadence.survey
+    questions = {one.name: one.questions for one in survey.templates} | {"service": survey.questions}
+    for touch in ("survey", "reminder"):
+        assert cadence.asked(history.touch(touch), history.journey, history.documents) == questions[template]
 
 
 @pytest.mark.parametrize(
