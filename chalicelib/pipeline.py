@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from chalicelib.journey import events, machine, tally
+from chalicelib.journey import events, machine, people, tally
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import Decision
 from chalicelib.journey.errors import ActRefused
@@ -113,7 +113,7 @@ class Pipeline:
         now = self.clock()
         person = self.table.person(_person_named(event))
         documents = self.documents.for_journey(Journey(id=""), now)
-        decision = machine.decide_person(person.value, event)
+        decision = people.decide_person(person.value, event)
         if not decision.changed:
             return Handled(None, person.value, documents, news=False)
         owed = self.table.commit(event, Stored(Journey(id=""), 0), person, decision, now, settles)

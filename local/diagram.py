@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from chalicelib.journey import machine
+from chalicelib.journey import machine, rules
 from chalicelib.journey.events import Happened
 from chalicelib.journey.state import OUTCOMES, Stage
 
@@ -22,7 +22,7 @@ Table = Iterable[tuple[Stage, type[Happened], Stage]]
 
 #: Stages that are drawn as one frame where they share an arrow: no recovery is open; the journey has ended.
 CALM, ENDED = "calm", "ended"
-_MEMBERS = {CALM: frozenset(machine.CALM), ENDED: frozenset(set(OUTCOMES) - {Stage.SUPERSEDED})}
+_MEMBERS = {CALM: frozenset(rules.CALM), ENDED: frozenset(set(OUTCOMES) - {Stage.SUPERSEDED})}
 
 #: Left, top, width, height.
 _BOXES: dict[Stage, tuple[int, int, int, int]] = {

@@ -15,7 +15,7 @@ from chalicelib.effects.words import N_, Words
 from chalicelib.entry import http, press
 from chalicelib.entry.answer_form import TOO_LONG, AnswerForm, rated, score, too_long, written
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
-from chalicelib.journey import clock, machine
+from chalicelib.journey import answers, clock
 from chalicelib.journey.documents import LANGUAGES, SCALES, Brand, Documents, Settings, Trust
 from chalicelib.journey.events import AnswerGiven, Event, Evidence, OptedOut, ProposalAnswered, Scope, Word
 from chalicelib.journey.state import Answer, Journey, Person, Recovery
@@ -435,7 +435,7 @@ def _who_and_when(
     recovery = next((one for one in journey.recoveries if one.number == answer.recovery), None)
     if recovery is None:
         # A person looks at it first, by then.
-        look = documents.settings.calendar.add(answer.at, clock.span(machine.LOOK_WITHIN))
+        look = documents.settings.calendar.add(answer.at, clock.span(answers.LOOK_WITHIN))
         by = said.hour(look, rendering.customer_zone(person, documents)) if answer.waits else None
         return {"negative": True, "next_contact_by": by}
     owner = letters.owner_of(recovery, documents)

@@ -5,68 +5,31 @@ is a row too, with its reason. Nothing here may know how a journey is stored, wh
 the event's own.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from chalicelib.journey import attention, budget, cadence, clock, loyalty, mismatch, playbook, replies, trust
+from chalicelib.journey import (
+    answers,
+    attention,
+    cadence,
+    clock,
+    delivery,
+    endings,
+    mismatch,
+    people,
+    playbook,
+    replies,
+    silence,
+)
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Documents
-from chalicelib.journey.effects import ALARM_KEY, Decision, ErasePerson, SetAlarm
+from chalicelib.journey.effects import ALARM_KEY, Decision, SetAlarm
 from chalicelib.journey.errors import ActRefused
-from chalicelib.journey.state import (
-    MOST_REMEMBERED,
-    OUTCOMES,
-    Answer,
-    Ending,
-    Journey,
-    Person,
-    Purchase,
-    Redress,
-    Stage,
-    Suppression,
-    Touch,
-)
-from chalicelib.journey.turn import NOT_OWED, Turn, telling_others
-
-Rule = Callable[[Turn], None]
-#: Stages of a journey that may end at any moment, for no recovery is open.
-CALM = (Stage.WAITING, Stage.ASKED, Stage.CHECKING_IN)
-OPEN = (*CALM, Stage.RECOVERING)
-BORN = (*OPEN, *OUTCOMES)
-#: How a journey ends whose survey could not even be sent, where that says something of the customer.
-_UNASKED = {
-    "opted_out": Stage.OPTED_OUT,
-    "complaint": Stage.OPTED_OUT,
-    "hard_bounce": Stage.UNREACHABLE,
-    "soft_bounce": Stage.UNREACHABLE,
-    "mailbox_full": Stage.UNREACHABLE,
-    "no_address": Stage.UNREACHABLE,
-}
-#: Reasons of mail that came back from an address that may be right.
-_SOFT = {"soft_bounce", "mailbox_full", "content_refused"}
-#: Reasons for which a customer cannot be reached by mail: an owner must find another way.
-_UNREACHED = {"no_address", "hard_bounce", *_SOFT, "complaint", "opted_out", "refused", "unknown_outcome"}
-
-
-#: Within what working time a person looks at an answer that may be a machine's.
-LOOK_WITHIN = "P1BD"
-_LEADS: dict[Rule, list[tuple[Stage | None, Stage]]] = {}
-
-
-def leads_to(*stages: Stage, of: tuple[Stage, ...] = ()) -> Callable[[Rule], Rule]:
-    """Declare to which stages a rule may lead, from the stages ``of``, or from all that have a row with it.
-
-    The diagram in the docs draws what is declared; the tests hold it against every history that they play.
-    """
-
-    def declare(rule: Rule) -> Rule:
-        _LEADS.setdefault(rule, []).extend((start, stage) for start in of or (None,) for stage in stages)
-        return rule
-
-    return declare
+from chalicelib.journey.rules import BORN, CALM, LEADS, OPEN, Rule, ignore, leads_to
+from chalicelib.journey.state import MOST_REMEMBERED, OUTCOMES, Answer, Ending, Journey, Person, Redress, Stage
+from chalicelib.journey.turn import NOT_OWED, Turn
 
 
 def decide(journey: Journey, person: Person, event: e.JourneyEvent, documents: Documents) -> Decision:
@@ -79,48 +42,10 @@ def decide(journey: Journey, person: Person, event: e.JourneyEvent, documents: D
     _apply(turn)
     if turn.changed:
         _unpark(turn)
-        _close_watch(turn)
+        endings.close_watch(turn)
         attention.settle(turn)
         _settle_wake(turn, before=journey.wake_at)
     return turn.decision()
-
-
-def decide_person(person: Person, event: e.PersonEvent) -> Decision:
-    """Return the person after what is about them alone, and what is owed for it."""
-    if isinstance(event, e.PurchaseMade):
-        return _purchase(person, event)
-    if not person.id or (isinstance(event, e.ErasureAsked) and person.erased_at is not None):
-        return Decision(journey=None, person=person, changed=False, note="nothing is known of this person")
-    return _correct(person, event) if isinstance(event, e.AddressCorrected) else _ask_erasure(person, event)
-
-
-def _correct(person: Person, event: e.AddressCorrected) -> Decision:
-    """From now on mail goes to the new address: a bounce or a complaint of the old one says nothing about it."""
-    if person.customer is None or person.email == event.email:
-        return Decision(journey=None, person=person, changed=False, note="it is their address already")
-    right = replace(person.customer, email=event.email)
-    return Decision(journey=None, person=replace(person, customer=right, details_at=event.occurred_at))
-
-
-def _ask_erasure(person: Person, event: e.ErasureAsked) -> Decision:
-    """Nothing of the person is left from this commit on; the worker sees to all else that is stored."""
-    blank = Person(id=person.id, erased_at=event.occurred_at)
-    return Decision(
-        journey=None, person=blank, effects=(ErasePerson(key="erase", person_id=person.id, asked_at=event.occurred_at),)
-    )
-
-
-def _purchase(person: Person, event: e.PurchaseMade) -> Decision:
-    """Return the person with that purchase, and the journeys that must hear of it."""
-    person = _with_details(person, event.customer, event.occurred_at)
-    person = loyalty.add_purchase(person, Purchase(at=event.occurred_at, paid=event.paid))
-    came_back = person.loyalty.state in {"reassured", "lost", "lapsed", "unknown"} and person.loyalty.since is not None
-    if event.paid and came_back:
-        fact = f"bought on {event.occurred_at:%Y-%m-%d}"
-        person = loyalty.standing(person, "returned", event.occurred_at, (fact,))
-    noted = e.PurchaseNoted(event_id=event.event_id, occurred_at=event.occurred_at)
-    effects = (telling_others(person.id, noted),) if person.open_journeys else ()
-    return Decision(journey=None, person=person, effects=effects)
 
 
 def _apply(turn: Turn) -> None:
@@ -131,7 +56,7 @@ def _apply(turn: Turn) -> None:
     if turn.journey.erased_at is None:
         TABLE[turn.journey.stage, type(turn.event)](turn)
     elif isinstance(turn.event, e.AnswerGiven) and turn.event.from_journey:
-        _carry_back(turn, turn.event)
+        answers.carry_back(turn, turn.event)
     else:
         turn.ignore("the person of this journey was erased")
 
@@ -170,14 +95,8 @@ def _expire_parked(turn: Turn) -> None:
     turn.notify_rank(f"parked-{turn.event.event_id}", "lead", "never_resolved", about=turn.journey.parked[0].event_id)
     carried = [event for event in turn.journey.parked if isinstance(event, e.AnswerGiven) and event.from_journey]
     for event in carried:
-        _carry_back(turn, event)
+        answers.carry_back(turn, event)
     turn.change(born_at=None, parked=tuple(event for event in turn.journey.parked if event not in carried))
-
-
-def _carry_back(turn: Turn, event: e.AnswerGiven) -> None:
-    """Give a carried answer back to the journey in which it was given, which owes it its recovery from now on."""
-    name = f"{event.event_id}/returned"
-    turn.tell(replace(event, event_id=name, journey_id=event.from_journey, from_journey="", returned=True))
 
 
 # -- beginnings ------------------------------------------------------------------------------------------
@@ -197,7 +116,7 @@ def _start(turn: Turn) -> None:
 
 def _begin(turn: Turn, case: e.Case, customer: e.Customer, stage: Stage) -> None:
     person = turn.person if turn.person.id else Person(id=customer.person_id)
-    turn.person = _with_details(person, customer, turn.now)
+    turn.person = people.with_details(person, customer, turn.now)
     turn.change_person(open_journeys=(*turn.person.open_journeys, turn.journey.id)[-MOST_REMEMBERED:])
     turn.change(
         stage=stage,
@@ -207,20 +126,6 @@ def _begin(turn: Turn, case: e.Case, customer: e.Customer, stage: Stage) -> None
         playbook=(turn.documents.playbook.name, turn.documents.playbook_version),
         born_at=turn.now,
     )
-
-
-def _with_details(person: Person, customer: e.Customer, at: datetime) -> Person:
-    """Return the person with the newest details known; what a newer source leaves out keeps its old value."""
-    if not person.id:
-        person = Person(id=customer.person_id)
-    old = person.customer or customer
-    newer = person.details_at is None or at >= person.details_at
-    first, second = (customer, old) if newer else (old, customer)
-    names = ("customer_id", "email", "first_name", "last_name", "locale", "zone")
-    merged = e.Customer(person_id=person.id, **{name: getattr(first, name) or getattr(second, name) for name in names})
-    dated = at if newer and customer.email else person.details_at
-    # Who comes back after an erasure begins anew: nothing of before is left to join it to.
-    return replace(person, customer=merged, details_at=dated, erased_at=None)
 
 
 def _supersede_earlier_epoch(turn: Turn, event: e.CaseResolved) -> None:
@@ -239,9 +144,8 @@ def _log_failure(turn: Turn) -> None:
     assert isinstance(event, e.FailureLogged)  # noqa: S101 - the table gives no other
     _begin(turn, event.case, event.customer, Stage.RECOVERING)
     answer = Answer(id=event.event_id, touch_id="remark", at=turn.now, scores={}, words=event.words, negative=True)
-    _keep(turn, answer)
-    playbook.open_recovery(turn, answer)
-    _mark_recovery(turn, answer)
+    answers.keep(turn, answer)
+    answers.recover(turn, answer)
     if event.gesture is not None:
         _give_gesture(turn, event)
 
@@ -263,241 +167,28 @@ def _give_gesture(turn: Turn, event: e.FailureLogged) -> None:
     turn.put_recovery(replace(recovery, redress=(*recovery.redress, line)))
 
 
-# -- answers ---------------------------------------------------------------------------------------------
+# -- the alarm -------------------------------------------------------------------------------------------
 
 
-@leads_to(Stage.CHECKING_IN, Stage.RECOVERING, of=(Stage.WAITING, Stage.ASKED))
-@leads_to(Stage.RECOVERING, Stage.LOYAL, of=(Stage.CHECKING_IN,))
-def _weigh_answer(turn: Turn) -> None:
-    """Keep what the customer said; a bad answer has exactly one recovery, a doubtful one a person's look."""
-    event = turn.event
-    assert isinstance(event, e.AnswerGiven)  # noqa: S101 - the table gives no other
-    kept = next((answer for answer in turn.journey.answers if answer.id == event.answer_id), None)
-    if event.returned and kept is not None:
-        _recover(turn, kept)  # it was carried to a journey that never began, and is kept here already
+@leads_to(Stage.UNKNOWN, of=CALM)
+@leads_to(Stage.OPTED_OUT, Stage.UNREACHABLE, of=(Stage.WAITING,))
+@leads_to(Stage.LOST, of=(Stage.RECOVERING,))
+def _ring(turn: Turn) -> None:
+    """Do what has fallen due. An early or stale alarm changes nothing."""
+    wake = turn.journey.wake_at
+    if wake is None or turn.now < wake:
+        turn.ignore("stale or early alarm")
         return
-    answer = _answer_of(turn, event)
-    if not answer.counts:
-        _look_at_suspect(turn, answer)
-    _keep(turn, answer)
-    if answer.counts:
-        _take_at_its_word(turn, answer)
-
-
-def _take_at_its_word(turn: Turn, answer: Answer) -> None:
-    _mark_answered(turn, answer)
-    if answer.negative:
-        _recover(turn, answer)
-    else:
-        _accept(turn, answer)
-
-
-def _confirmed_before(turn: Turn, touch_id: str) -> int:
-    """Count the answers to one question that stand: the next one is that revision of the first."""
-    return sum(a.touch_id == touch_id and a.counts and not a.from_journey for a in turn.journey.answers)
-
-
-def _answer_of(turn: Turn, event: e.AnswerGiven) -> Answer:
-    suspect = trust.suspicion(event, turn.journey, turn.documents)
-    answer = Answer(
-        id=event.answer_id,
-        touch_id=event.touch_id,
-        at=event.occurred_at,
-        scores=dict(event.scores),
-        words=event.words,
-        call_back=event.call_back,
-        suspect=suspect,
-        revision=0 if suspect or event.from_journey else _confirmed_before(turn, event.touch_id),
-        from_journey=event.from_journey,
-        client=event.evidence.client,
-    )
-    return replace(answer, negative=playbook.is_negative(answer, turn.documents))
-
-
-def _keep(turn: Turn, answer: Answer) -> None:
-    turn.change(answers=(*turn.journey.answers, answer))
-
-
-def _mark_answered(turn: Turn, answer: Answer) -> None:
-    """An answer proves that its mail arrived, whatever else is known of it, and ends its reminders.
-
-    Words alone do not answer what was asked: they come when a rating is given already, or too late.
-    """
-    touch = turn.journey.touch(answer.touch_id)
-    if touch is None or not answer.scores or answer.from_journey:
+    turn.change(rang_at=turn.now)
+    if turn.journey.stage is Stage.UNBORN:
+        _expire_parked(turn)
         return
-    turn.put(replace(touch, answered_at=touch.answered_at or answer.at))
-    if touch.kind == "survey":
-        turn.drop_planned("answered", kinds=("reminder",))
+    cadence.ring(turn)
+    playbook.ring(turn)
+    endings.close_asking(turn)
 
 
-def _mark_recovery(turn: Turn, answer: Answer) -> None:
-    """Write on the answer which recovery it has."""
-    number = turn.journey.recoveries[-1].number
-    kept = tuple(replace(a, recovery=number) if a.id == answer.id else a for a in turn.journey.answers)
-    turn.change(answers=kept)
-
-
-def _recover(turn: Turn, answer: Answer) -> None:
-    touch = turn.journey.touch(answer.touch_id)
-    at_check_in = touch is not None and touch.kind == "check-in" and not answer.from_journey
-    recovery = turn.journey.recovery
-    if recovery is None:
-        playbook.open_recovery(turn, answer, at_check_in=at_check_in)
-    else:
-        # A second word on an older check-in says nothing of this repair.
-        relapse = at_check_in and touch is not None and touch.recovery == recovery.number
-        playbook.join_recovery(turn, answer, recovery, relapse=relapse)
-    _mark_recovery(turn, answer)
-
-
-def _accept(turn: Turn, answer: Answer) -> None:
-    """A good answer, or one that a person should look at: words without a rating, or a lukewarm one."""
-    reason = _why_look(turn, answer)
-    if reason:
-        due = turn.documents.settings.calendar.add(turn.now, clock.span("P1BD" if reason != "lukewarm" else "P2BD"))
-        turn.notify_rank(f"look-{answer.id}", "lead", reason, about=answer.id, due=due)
-    elif answer.words and turn.journey.recovery is None:
-        mismatch.look_at_words(turn, answer)
-    if turn.journey.stage in {Stage.WAITING, Stage.ASKED} and answer.scores and not answer.from_journey:
-        turn.change(stage=Stage.CHECKING_IN)
-        cadence.plan_track(turn, "after_content_answer", answer.at)
-    if turn.journey.recovery is not None and (answer.words or answer.revision):
-        # A better word while we are still putting it right: the owner should know before the next step.
-        number = turn.journey.recovery.number
-        turn.notify(f"recovery-{number}-again-{answer.id}", turn.owner(), "answered_again", about=answer.id)
-    _reassure(turn, answer)
-    _confirm(turn)
-
-
-def _why_look(turn: Turn, answer: Answer) -> str:
-    """Return why a person should look at an answer that opens no recovery, or an empty text."""
-    grounds = (
-        (answer.call_back, "call_back"),
-        (playbook.is_urgent(answer.words, turn.documents), "urgent_words"),
-        # No figure says how they feel: only a reader can.
-        (bool(answer.words) and not answer.scores, "words_alone"),
-        (playbook.crosses(answer.scores, turn.documents.cadence.weighing.look), "lukewarm"),
-        # "Not solved" where the cadence does not count it as bad.
-        (answer.scores.get("solved") == 0, "lukewarm"),
-    )
-    return next((reason for holds, reason in grounds if holds), "")
-
-
-def _reassure(turn: Turn, answer: Answer) -> None:
-    """A recovered customer who is satisfied again is reassured, until they come back."""
-    recovered = turn.journey.stage is Stage.CHECKING_IN and turn.journey.track == "after_recovery"
-    rule = turn.documents.cadence.loyalty
-    if recovered and answer.scores.get("csat", 0) >= rule.csat_min and turn.person.loyalty.state == "recovering":
-        fact = f"csat {answer.scores['csat']} on {answer.at:%Y-%m-%d}"
-        turn.person = loyalty.standing(turn.person, "reassured", turn.now, (fact,), rule.expires)
-
-
-def _look_at_suspect(turn: Turn, answer: Answer) -> None:
-    """Put a suspect answer that is bad, or says something, before a person: once for all that came of one mail.
-
-    A machine that presses everything makes dozens of them, and one look settles what it was.
-    """
-    if not answer.needs_look:
-        return
-    same_mail = {a.id for a in turn.journey.answers if a.touch_id == answer.touch_id}
-    looked_at = [todo.reason for todo in turn.journey.todos if todo.kind == "suspect" and todo.about in same_mail]
-    if "suspect_negative" in looked_at or (looked_at and not answer.negative):
-        return
-    due = turn.documents.settings.calendar.add(turn.now, clock.span(LOOK_WITHIN))
-    reason = "suspect_negative" if answer.negative else "suspect_words"
-    turn.notify_rank(f"suspect-{answer.id}", "lead", reason, about=answer.id, due=due)
-
-
-@leads_to(Stage.CHECKING_IN, of=(Stage.WAITING, Stage.ASKED))
-@leads_to(Stage.RECOVERING)
-def _judge(turn: Turn) -> None:
-    """A person looked at a suspect answer. If a person gave it, it is taken at its word from now on."""
-    judged = _judged(turn)
-    if judged is not None and judged.counts:
-        _take_at_its_word(turn, judged)
-
-
-@leads_to(Stage.RECOVERING)
-def _judge_superseded(turn: Turn) -> None:
-    """As `_judge`, where a bad answer belongs to the journey that followed, if one can."""
-    judged = _judged(turn)
-    if judged is None or not judged.counts or not judged.negative:
-        return
-    if turn.journey.withdrawn or turn.journey.case is None:
-        _recover(turn, judged)
-        return
-    carried = e.AnswerGiven(
-        event_id=f"judged/{judged.id}",
-        occurred_at=turn.now,
-        journey_id=turn.journey.id,
-        answer_id=judged.id,
-        touch_id=judged.touch_id,
-        scores=judged.scores,
-        words=judged.words,
-        call_back=judged.call_back,
-        from_journey=judged.from_journey,
-    )
-    _carry_on(turn, carried)
-
-
-def _judged(turn: Turn) -> Answer | None:
-    """Write the judgement on its answer; None when there is none to judge, or somebody has judged it."""
-    event = turn.event
-    assert isinstance(event, e.AnswerJudged)  # noqa: S101 - the table gives no other
-    answer = next((a for a in turn.journey.answers if a.id == event.answer_id and a.waits), None)
-    if answer is None:
-        turn.ignore("nothing waits for this judgement")
-        return None
-    judged = replace(
-        answer,
-        judged="person" if event.human else "machine",
-        judged_by=event.by,
-        judged_at=turn.now,
-        revision=_confirmed_before(turn, answer.touch_id) if event.human and not answer.from_journey else 0,
-    )
-    turn.change(answers=tuple(judged if a.id == answer.id else a for a in turn.journey.answers))
-    return judged
-
-
-@leads_to(Stage.RECOVERING)
-def _late_answer(turn: Turn) -> None:
-    """A bad answer reopens a journey that had ended; a good one is kept."""
-    _weigh_answer(turn)
-
-
-@leads_to(Stage.RECOVERING)
-def _carry_answer(turn: Turn) -> None:
-    """An answer about a resolution that was undone: kept here, and a bad one goes to the journey that followed.
-
-    Nothing follows a case that was withdrawn, nor one that stayed reopened: there the answer has its recovery here.
-    """
-    event = turn.event
-    assert isinstance(event, e.AnswerGiven)  # noqa: S101 - the table gives no other
-    if turn.journey.withdrawn or event.returned:
-        _weigh_answer(turn)
-        return
-    answer = _answer_of(turn, event)
-    if not answer.counts:
-        _look_at_suspect(turn, answer)
-    _keep(turn, answer)
-    if answer.counts and answer.negative:
-        if not event.from_journey:
-            turn.notify_rank(f"carried-{answer.id}", "lead", "answered_while_reopened", about=answer.id)
-        _carry_on(turn, event)
-    elif answer.counts and _why_look(turn, answer) == "words_alone":
-        due = turn.documents.settings.calendar.add(turn.now, clock.span(LOOK_WITHIN))
-        turn.notify_rank(f"look-{answer.id}", "lead", "words_alone", about=answer.id, due=due)
-
-
-def _carry_on(turn: Turn, event: e.AnswerGiven) -> None:
-    """Give a bad answer to the journey of the next resolution; nothing follows what is no case."""
-    case = turn.journey.case
-    if case is None:
-        return
-    successor = e.journey_of_case(case.source, case.case_id, case.epoch + 1)
-    origin = event.from_journey or turn.journey.id
-    turn.tell(replace(event, journey_id=successor, from_journey=origin, event_id=f"{event.event_id}/{case.epoch + 1}"))
+# -- what is heard ---------------------------------------------------------------------------------------
 
 
 def _hear_weight(turn: Turn) -> None:
@@ -525,336 +216,6 @@ def _act(turn: Turn) -> None:
     event = turn.event
     assert isinstance(event, e.StaffActed)  # noqa: S101 - the table gives no other
     playbook.act(turn, event)
-
-
-# -- the alarm -------------------------------------------------------------------------------------------
-
-
-@leads_to(Stage.UNKNOWN, of=CALM)
-@leads_to(Stage.OPTED_OUT, Stage.UNREACHABLE, of=(Stage.WAITING,))
-@leads_to(Stage.LOST, of=(Stage.RECOVERING,))
-def _ring(turn: Turn) -> None:
-    """Do what has fallen due. An early or stale alarm changes nothing."""
-    wake = turn.journey.wake_at
-    if wake is None or turn.now < wake:
-        turn.ignore("stale or early alarm")
-        return
-    turn.change(rang_at=turn.now)
-    if turn.journey.stage is Stage.UNBORN:
-        _expire_parked(turn)
-        return
-    cadence.ring(turn)
-    playbook.ring(turn)
-    _close_asking(turn)
-
-
-def _close_asking(turn: Turn) -> None:
-    """No answer until the survey's window closed, or no survey at all: unknown, never loyal."""
-    journey = turn.journey
-    survey = journey.touch("survey")
-    if journey.stage not in {Stage.WAITING, Stage.ASKED} or survey is None:
-        return
-    if survey.status == "not sent":
-        fact = f"survey not sent ({survey.reason}) on {turn.now:%Y-%m-%d}"
-        outcome = _UNASKED.get(survey.reason)
-        turn.end(outcome, fact) if outcome else _end_unknown(turn, fact)
-    elif survey.answerable_until is not None and survey.answerable_until <= turn.now and not survey.answered_at:
-        _end_unknown(turn, f"survey of {survey.sent_at:%Y-%m-%d} unanswered until {survey.answerable_until:%Y-%m-%d}")
-
-
-def _end_unknown(turn: Turn, fact: str) -> None:
-    turn.end(Stage.UNKNOWN, fact)
-    if turn.person.loyalty.state == "recovering" and not turn.person.open_recoveries:
-        turn.person = loyalty.standing(turn.person, "unknown", turn.now, (fact,))
-
-
-def _close_watch(turn: Turn) -> None:
-    """Loyal as soon as it is confirmed; unknown when everything was asked, waited for and watched."""
-    if turn.journey.stage is not Stage.CHECKING_IN:
-        return
-    _confirm(turn)
-    if turn.journey.stage is Stage.CHECKING_IN:
-        _try_in_person(turn)
-        if _nothing_to_wait_for(turn.journey, turn.now):
-            _end_unknown(turn, _why_unknown(turn))
-
-
-def _try_in_person(turn: Turn) -> None:
-    """After two unanswered check-ins a person tries once; no further question is sent by machine."""
-    limit = turn.documents.cadence.unanswered_checkins_before_human_try
-    planned = [t for t in turn.journey.touches if t.kind == "check-in" and t.is_planned]
-    key = f"human-try-{len(turn.journey.recoveries)}"
-    if cadence.unanswered_in_a_row(turn.journey, turn.now) < limit or key in turn.journey.tried:
-        return
-    turn.change(tried=(*turn.journey.tried, key))
-    if planned:
-        turn.drop_planned("two_unanswered", kinds=("check-in",))
-    turn.notify_rank(key, "agent", "human_try")
-
-
-def _nothing_to_wait_for(journey: Journey, now: datetime) -> bool:
-    checkins = [t for t in journey.touches if t.kind == "check-in"]
-    waiting = any(t.status in {"planned", "due"} for t in checkins)
-    open_window = any(t.answerable_until and t.answerable_until > now and not t.answered_at for t in checkins)
-    watching = journey.watch_until is not None and journey.watch_until > now
-    return not (waiting or open_window or watching)
-
-
-def _why_unknown(turn: Turn) -> str:
-    journey = turn.journey
-    asked = [t for t in journey.touches if t.kind == "check-in" and t.went_out]
-    answered = sum(t.answered_at is not None for t in asked)
-    return (
-        f"{answered} of {len(asked)} check-ins answered, loyalty not confirmed; "
-        f"purchases watched until {journey.watch_until or turn.now:%Y-%m-%d}"
-    )
-
-
-def _confirm(turn: Turn) -> None:
-    if turn.journey.stage is not Stage.CHECKING_IN:
-        return
-    facts = loyalty.confirmed(turn.journey, turn.person, turn.documents, turn.now)
-    if facts is not None:
-        turn.end(Stage.LOYAL, *facts)
-        rule = turn.documents.cadence.loyalty
-        turn.person = loyalty.standing(turn.person, "confirmed", turn.now, facts, rule.expires)
-
-
-@leads_to(Stage.LOYAL)
-def _note_purchase(turn: Turn) -> None:
-    _confirm(turn)
-    if turn.journey.stage is Stage.CHECKING_IN:
-        turn.ignore("loyalty is not confirmed yet")
-
-
-# -- what became of a mail -------------------------------------------------------------------------------
-
-
-@leads_to(Stage.ASKED, of=(Stage.WAITING,))
-def _sent(turn: Turn) -> None:
-    event = turn.event
-    assert isinstance(event, e.MailSent)  # noqa: S101 - the table gives no other
-    touch = turn.journey.touch(event.touch_id)
-    if touch is None or touch.message_id or event.returns < touch.returns:
-        turn.ignore("already known to be sent")
-        return
-    touch = touch if touch.sent_at else _mark_sent(turn, touch)
-    turn.put(replace(touch, message_id=event.message_id))
-
-
-def _mark_sent(turn: Turn, touch: Touch) -> Touch:
-    """The mail went out, whichever of its news comes first."""
-    sent = replace(touch, sent_at=turn.now)
-    if touch.reason not in {"", "hard_bounce", "refused", *_SOFT}:
-        # It was given up while the mail service already had it: the customer has it, and that is the truth.
-        sent = replace(sent, not_sent_at=None, reason="")
-        turn.person = budget.spend(turn.person, sent, turn.journey, turn.now)
-    turn.put(sent)
-    if touch.kind == "survey" and turn.journey.stage is Stage.WAITING:
-        turn.change(stage=Stage.ASKED)
-        cadence.plan_reminders(turn, sent)
-    return sent
-
-
-@leads_to(Stage.ASKED, of=(Stage.WAITING,))
-def _delivered(turn: Turn) -> None:
-    event = turn.event
-    assert isinstance(event, e.MailDelivered)  # noqa: S101 - the table gives no other
-    touch = turn.journey.touch(event.touch_id)
-    if touch is None or touch.delivered_at is not None:
-        turn.ignore("already known to be delivered")
-        return
-    touch = touch if touch.sent_at else _mark_sent(turn, touch)
-    turn.put(replace(touch, delivered_at=event.occurred_at))
-
-
-def _delayed(turn: Turn) -> None:
-    """The mail service keeps trying for hours by itself: what a person sees is since when."""
-    event = turn.event
-    assert isinstance(event, e.MailDelayed)  # noqa: S101 - the table gives no other
-    touch = turn.journey.touch(event.touch_id)
-    if touch is None or touch.delayed_at or touch.delivered_at or touch.not_sent_at:
-        turn.ignore("already known to be late, or no longer")
-        return
-    turn.put(replace(touch, delayed_at=event.occurred_at))
-
-
-def _deferred(turn: Turn) -> None:
-    event = turn.event
-    assert isinstance(event, e.MailDeferred)  # noqa: S101 - the table gives no other
-    touch = turn.journey.touch(event.touch_id)
-    if touch is None or touch.status != "due":
-        turn.ignore("no longer due")
-        return
-    turn.put(replace(touch, owed_at=None, due_at=event.until, held=event.reason))
-
-
-@leads_to(Stage.UNKNOWN, of=(Stage.WAITING, Stage.ASKED))
-@leads_to(Stage.OPTED_OUT, Stage.UNREACHABLE, of=(Stage.WAITING,))
-def _not_sent(turn: Turn) -> None:
-    """Keep the reason, give the budget back, and find another way where something is owed to the customer."""
-    event = turn.event
-    assert isinstance(event, e.MailNotSent)  # noqa: S101 - the table gives no other
-    touch = turn.journey.touch(event.touch_id)
-    if touch is None or touch.status in {"not sent", "answered", "delivered"}:
-        turn.ignore("already settled")
-        return
-    if touch.sent_at is not None and event.reason != "refused":
-        turn.ignore("the mail service has taken it meanwhile")
-        return
-    turn.drop(touch, event.reason)
-    turn.person = budget.refund(turn.person, touch, turn.journey)
-    _find_another_way(turn, touch, event.reason)
-    _close_asking(turn)
-
-
-def _find_another_way(turn: Turn, touch: Touch, reason: str) -> None:
-    if reason == "unknown_outcome":
-        turn.notify(f"unknown-{touch.id}", turn.owner(), "mail_unknown", about=touch.id)
-    elif touch.klass == "response" and reason in _UNREACHED and turn.journey.recovery is not None:
-        turn.notify(f"another-way-{touch.id}", turn.owner(), "another_way", about=touch.id)
-
-
-@leads_to(Stage.UNREACHABLE, of=CALM)
-@leads_to(Stage.WAITING, of=(Stage.ASKED,))
-@leads_to(Stage.UNKNOWN, of=(Stage.WAITING, Stage.ASKED))
-def _bounced(turn: Turn) -> None:
-    event = turn.event
-    assert isinstance(event, e.MailBounced)  # noqa: S101 - the table gives no other
-    if not event.permanent:
-        _came_back_for_now(turn, event)
-        return
-    _mark_undelivered(turn, event.touch_id, "hard_bounce")
-    if _suppress(turn, "hard_bounce", event.email):
-        _silence(turn, "unreachable", "everything", f"hard bounce on {turn.now:%Y-%m-%d}")
-
-
-def _came_back_for_now(turn: Turn, event: e.MailBounced) -> None:
-    """Plan the mail again after a growing pause, as often as the settings say; then keep why it never arrived."""
-    touch = turn.journey.touch(event.touch_id)
-    if touch is None or touch.not_sent_at is not None or event.returns < touch.returns:
-        turn.ignore("already settled, or planned again")
-        return
-    reason = event.reason or "soft_bounce"
-    if touch.delivered_at is not None and reason == "soft_bounce":
-        # SES reports an out-of-office reply as a bounce of this kind: whoever has the mail must not get it twice.
-        turn.ignore("an automatic reply to a mail that arrived")
-        return
-    at = _next_try(turn, touch, event)
-    if at is None:
-        _mark_undelivered(turn, touch.id, reason)
-    else:
-        _plan_again(turn, touch, at, reason)
-
-
-def _next_try(turn: Turn, touch: Touch, event: e.MailBounced) -> datetime | None:
-    """Return when to send a mail again that came back, or None when that would be of no use."""
-    pauses = turn.documents.settings.mail.retry_after
-    reminded = touch.kind == "survey" and any(t.kind == "reminder" and t.went_out for t in turn.journey.touches)
-    over = turn.journey.is_final and touch.klass != "response"
-    if not event.again or touch.returns >= len(pauses) or touch.answered_at or reminded or over:
-        return None
-    at = turn.now + clock.elapsed(pauses[touch.returns])
-    if touch.klass != "response":
-        at = cadence.waking(at, turn.person, turn.documents)
-    return at if at <= touch.latest_at else None
-
-
-def _plan_again(turn: Turn, touch: Touch, at: datetime, reason: str) -> None:
-    """It never arrived: the budget has it again, and a survey's reminders are planned when it does arrive."""
-    fresh = replace(touch, owed_at=None, sent_at=None, message_id="", delivered_at=None, delayed_at=None)
-    turn.put(replace(fresh, due_at=at, held=reason, returns=touch.returns + 1))
-    turn.person = budget.refund(turn.person, touch, turn.journey)
-    if touch.kind == "survey" and turn.journey.stage is Stage.ASKED:
-        kept = tuple(other for other in turn.journey.touches if other.kind != "reminder" or not other.is_planned)
-        turn.change(stage=Stage.WAITING, touches=kept)
-
-
-@leads_to(Stage.OPTED_OUT, of=CALM)
-def _complained(turn: Turn) -> None:
-    event = turn.event
-    assert isinstance(event, e.MailComplained)  # noqa: S101 - the table gives no other
-    if not _suppress(turn, "complaint", event.email):
-        return
-    # It is the strongest way of saying no, and outlives the address.
-    turn.change_person(no_mail_since=turn.person.no_mail_since or turn.now)
-    _silence(turn, "opted_out", "everything", f"marked our mail as spam on {turn.now:%Y-%m-%d}")
-
-
-def _mark_undelivered(turn: Turn, touch_id: str, reason: str) -> None:
-    """The mail came back: the budget has it again, and what is owed to the customer finds another way."""
-    touch = turn.journey.touch(touch_id)
-    if touch is None or touch.not_sent_at is not None:
-        return
-    turn.put(replace(touch, not_sent_at=turn.now, reason=reason))
-    turn.person = budget.refund(turn.person, touch, turn.journey)
-    if reason in _SOFT:
-        _find_another_way(turn, touch, reason)
-        _close_asking(turn)
-
-
-def _suppress(turn: Turn, reason: str, email: str = "") -> bool:
-    """Suppress the address that this is about; says whether it is still the customer's."""
-    address = email or turn.person.email
-    if not address:
-        return True
-    held = Suppression(email=address, reason=reason, at=turn.now)  # type: ignore[arg-type]  # the literals of callers
-    turn.suppress.append(held)
-    mine = address.lower() == turn.person.email.lower()
-    if mine:
-        turn.change_person(suppression=held)
-    return mine
-
-
-# -- silence ---------------------------------------------------------------------------------------------
-
-
-@leads_to(Stage.OPTED_OUT, of=CALM)
-def _opt_out(turn: Turn) -> None:
-    """Hold what the customer asked for from this commit on, over all their journeys."""
-    event = turn.event
-    assert isinstance(event, e.OptedOut)  # noqa: S101 - the table gives no other
-    if event.scope == "pause":
-        turn.change_person(paused_until=turn.now + clock.elapsed(turn.documents.settings.pause))
-        return
-    turn.change_person(no_asks_since=turn.person.no_asks_since or turn.now)
-    if event.scope == "everything":
-        turn.change_person(no_mail_since=turn.person.no_mail_since or turn.now)
-        _suppress(turn, "opted_out")
-    _silence(turn, "opted_out", event.scope, f"opted out of {event.scope} on {turn.now:%Y-%m-%d}")
-
-
-def _silence(turn: Turn, reason: str, scope: e.Scope, fact: str) -> None:
-    """End this journey, or keep only its open recovery going person to person; tell the person's other journeys."""
-    _go_quiet(turn, reason, scope, fact)
-    turn.tell_other_journeys(
-        e.PersonSilenced(
-            event_id=f"silenced/{turn.event.event_id}",
-            occurred_at=turn.now,
-            reason=reason,  # type: ignore[arg-type]  # two literals above
-            scope=scope,
-        )
-    )
-
-
-def _go_quiet(turn: Turn, reason: str, scope: e.Scope, fact: str) -> None:
-    if turn.journey.is_final or turn.journey.stage is Stage.UNBORN:
-        return
-    recovery = turn.journey.recovery
-    if recovery is None:
-        turn.end(Stage(reason), fact)
-        return
-    quiet = "opted_out" if reason == "opted_out" else "hard_bounce"
-    turn.drop_planned(quiet, kinds=("survey", "reminder", "check-in", "update", "thank-you"))
-    if scope == "everything":
-        turn.notify(f"another-way-{turn.event.event_id}", turn.owner(), "another_way", about=str(recovery.number))
-
-
-@leads_to(Stage.OPTED_OUT, Stage.UNREACHABLE, of=CALM)
-def _hear_silence(turn: Turn) -> None:
-    event = turn.event
-    assert isinstance(event, e.PersonSilenced)  # noqa: S101 - the table gives no other
-    _go_quiet(turn, event.reason, event.scope, f"{event.reason} by way of another journey on {turn.now:%Y-%m-%d}")
 
 
 # -- the case --------------------------------------------------------------------------------------------
@@ -889,7 +250,7 @@ def _stop(turn: Turn) -> None:
     assert isinstance(event, e.JourneyStopped)  # noqa: S101 - the table gives no other
     turn.change(stopped_in=turn.journey.stage.value)
     turn.drop_planned("stopped", kinds=NOT_OWED)
-    _end_unknown(turn, f"stopped by {event.by} on {turn.now:%Y-%m-%d}")
+    endings.end_unknown(turn, f"stopped by {event.by} on {turn.now:%Y-%m-%d}")
 
 
 def _stop_recovering(turn: Turn) -> None:
@@ -910,7 +271,7 @@ def _resume(turn: Turn) -> None:
     for touch in turn.journey.touches:
         if touch.reason == "stopped" and touch.latest_at > turn.now:
             turn.put(replace(touch, not_sent_at=None, reason="", owed_at=None, due_at=max(touch.due_at, turn.now)))
-    _close_asking(turn)
+    endings.close_asking(turn)
 
 
 def _cannot_resume(turn: Turn) -> None:
@@ -940,24 +301,15 @@ def _erase(turn: Turn) -> None:
     )
 
 
-# -- rows that change nothing ----------------------------------------------------------------------------
+# -- the table -------------------------------------------------------------------------------------------
 
 
-def _ignore(why: str) -> Rule:
-    def ignore(turn: Turn) -> None:
-        turn.ignore(why)
-
-    ignore.__name__ = "_ignore"
-    ignore.__doc__ = why
-    return ignore
-
-
-_DUPLICATE = _ignore("the journey has begun: a second copy of its beginning")
-_OVER = _ignore("the journey has ended; a new resolution starts a new one")
-_STILL_OWED = _ignore("what a customer told us is owed an answer, whatever the helpdesk thinks of the case")
-_NO_ALARM = _ignore("a journey that has ended needs no waking")
-_NOT_BEGUN = _ignore("a journey that has not begun cannot be stopped")
-_NO_WATCH = _ignore("nothing here waits for a purchase")
+_DUPLICATE = ignore("the journey has begun: a second copy of its beginning")
+_OVER = ignore("the journey has ended; a new resolution starts a new one")
+_STILL_OWED = ignore("what a customer told us is owed an answer, whatever the helpdesk thinks of the case")
+_NO_ALARM = ignore("a journey that has ended needs no waking")
+_NOT_BEGUN = ignore("a journey that has not begun cannot be stopped")
+_NO_WATCH = ignore("nothing here waits for a purchase")
 
 
 def _rows(stages: tuple[Stage, ...], event: type[e.Happened], rule: Rule) -> dict[tuple[Stage, type[e.Happened]], Rule]:
@@ -987,28 +339,28 @@ TABLE: dict[tuple[Stage, type[e.Happened]], Rule] = {
     **_rows(CALM, e.CaseWithdrawn, _withdraw),
     (Stage.RECOVERING, e.CaseWithdrawn): _STILL_OWED,
     **_rows(OUTCOMES, e.CaseWithdrawn, _OVER),
-    **_rows(OPEN, e.AnswerGiven, _weigh_answer),
-    **_rows(_FINAL_BUT_SUPERSEDED, e.AnswerGiven, _late_answer),
-    (Stage.SUPERSEDED, e.AnswerGiven): _carry_answer,
+    **_rows(OPEN, e.AnswerGiven, answers.weigh),
+    **_rows(_FINAL_BUT_SUPERSEDED, e.AnswerGiven, answers.weigh_late),
+    (Stage.SUPERSEDED, e.AnswerGiven): answers.carry,
     **_rows(BORN, e.WordsWeighed, _hear_weight),
-    **_rows((*OPEN, *_FINAL_BUT_SUPERSEDED), e.AnswerJudged, _judge),
-    (Stage.SUPERSEDED, e.AnswerJudged): _judge_superseded,
+    **_rows((*OPEN, *_FINAL_BUT_SUPERSEDED), e.AnswerJudged, answers.judge),
+    (Stage.SUPERSEDED, e.AnswerJudged): answers.judge_superseded,
     **_rows(BORN, e.ReplyReceived, _hear_reply),
     **_rows(BORN, e.ProposalAnswered, _hear_word),
     **_rows(BORN, e.StaffActed, _act),
     **_rows(OPEN, e.AlarmRang, _ring),
     **_rows(OUTCOMES, e.AlarmRang, _NO_ALARM),
-    **_rows((Stage.CHECKING_IN,), e.PurchaseNoted, _note_purchase),
+    **_rows((Stage.CHECKING_IN,), e.PurchaseNoted, endings.note_purchase),
     **_rows((Stage.WAITING, Stage.ASKED, Stage.RECOVERING, *OUTCOMES), e.PurchaseNoted, _NO_WATCH),
-    **_rows(BORN, e.OptedOut, _opt_out),
-    **_rows(BORN, e.PersonSilenced, _hear_silence),
-    **_rows(BORN, e.MailSent, _sent),
-    **_rows(BORN, e.MailDelayed, _delayed),
-    **_rows(BORN, e.MailDelivered, _delivered),
-    **_rows(BORN, e.MailDeferred, _deferred),
-    **_rows(BORN, e.MailNotSent, _not_sent),
-    **_rows(BORN, e.MailBounced, _bounced),
-    **_rows(BORN, e.MailComplained, _complained),
+    **_rows(BORN, e.OptedOut, silence.opt_out),
+    **_rows(BORN, e.PersonSilenced, silence.hear_silence),
+    **_rows(BORN, e.MailSent, delivery.sent),
+    **_rows(BORN, e.MailDelayed, delivery.delayed),
+    **_rows(BORN, e.MailDelivered, delivery.delivered),
+    **_rows(BORN, e.MailDeferred, delivery.deferred),
+    **_rows(BORN, e.MailNotSent, delivery.not_sent),
+    **_rows(BORN, e.MailBounced, delivery.bounced),
+    **_rows(BORN, e.MailComplained, delivery.complained),
     **_rows(BORN, e.AttentionGiven, _attend),
     **_rows(CALM, e.JourneyStopped, _stop),
     (Stage.RECOVERING, e.JourneyStopped): _stop_recovering,
@@ -1024,7 +376,7 @@ SETTLES = {Stage.CHECKING_IN: (Stage.LOYAL, Stage.UNKNOWN)}
 ARROWS = frozenset(
     (stage, event, to)
     for (stage, event), rule in TABLE.items()
-    for start, to in _LEADS.get(rule, ())
+    for start, to in LEADS.get(rule, ())
     if start in {None, stage}
 )
 

@@ -16,7 +16,7 @@ from importlib import resources
 
 from msgspec.structs import replace
 
-from chalicelib.journey import budget, documents, machine
+from chalicelib.journey import budget, documents, machine, people
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Documents, Trust
 from chalicelib.journey.effects import Decision, NotifyStaff, SendMail
@@ -215,7 +215,7 @@ class History:
             purchase_id=f"b{self._number}",
             paid=paid,
         )
-        self.person = machine.decide_person(self.person, purchase).person
+        self.person = people.decide_person(self.person, purchase).person
         self.happens(e.PurchaseNoted)
 
     # -- staff -------------------------------------------------------------------------------------------

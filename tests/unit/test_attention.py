@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from chalicelib.effects import letters
 from chalicelib.journey import events as e
-from chalicelib.journey import machine, todos
+from chalicelib.journey import machine, people, todos
 from chalicelib.journey.effects import Decision
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.state import Journey, Person, Stage
@@ -212,10 +212,10 @@ def test_what_waits_for_a_beginning_is_forgotten_and_the_journey_may_still_begin
 def test_who_asks_to_be_forgotten_is_blank_from_that_commit_on():
     history = recovering()
     ask = e.ErasureAsked(event_id="erase", occurred_at=history.now, person_id=history.person.id, by="ines")
-    decision = machine.decide_person(history.person, ask)
+    decision = people.decide_person(history.person, ask)
     assert decision.person == Person(id=history.person.id, erased_at=history.now)
     assert [effect.key for effect in decision.effects] == ["erase"]
-    assert not machine.decide_person(decision.person, ask).changed
+    assert not people.decide_person(decision.person, ask).changed
 
 
 def test_a_corrected_address_leaves_the_bounce_of_the_old_one_behind():
@@ -226,7 +226,7 @@ def test_a_corrected_address_leaves_the_bounce_of_the_old_one_behind():
     right = e.AddressCorrected(
         event_id="right", occurred_at=history.now, person_id=history.person.id, email="ada@right.example.com", by="ana"
     )
-    person = machine.decide_person(history.person, right).person
+    person = people.decide_person(history.person, right).person
     assert (person.email, person.suppressed) == ("ada@right.example.com", None)
 
 

@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from chalicelib.journey import events as e
-from chalicelib.journey import machine
+from chalicelib.journey import machine, rules
 from chalicelib.journey.state import Stage
 from local import diagram
 
@@ -30,7 +30,7 @@ def test_a_diagram_that_differs_is_told(tmp_path, capsys):
 
 def test_stages_that_share_an_arrow_are_drawn_as_one():
     table = [
-        *((stage, e.CaseReopened, Stage.SUPERSEDED) for stage in machine.CALM),
+        *((stage, e.CaseReopened, Stage.SUPERSEDED) for stage in rules.CALM),
         (Stage.WAITING, e.MailNotSent, Stage.UNKNOWN),
         (Stage.ASKED, e.MailNotSent, Stage.UNKNOWN),
         (Stage.ASKED, e.AlarmRang, Stage.UNKNOWN),

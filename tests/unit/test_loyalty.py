@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.journey import events as e
-from chalicelib.journey import loyalty, machine
+from chalicelib.journey import loyalty, people
 from chalicelib.journey.effects import Decision, TellOthers
 from chalicelib.journey.loyalty import PURCHASES_KEPT
 from chalicelib.journey.state import Ending, Person, Purchase, Stage, Standing
@@ -245,7 +245,7 @@ def decided(person: Person, *, paid: bool = True) -> Decision:
     event = e.PurchaseMade(
         event_id="purchase/b1", occurred_at=TUESDAY, customer=customer(), purchase_id="b1", paid=paid
     )
-    return machine.decide_person(person, event)
+    return people.decide_person(person, event)
 
 
 def test_a_purchase_is_kept_on_the_person_and_told_to_their_open_journeys():

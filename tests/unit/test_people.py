@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.journey import events as e
-from chalicelib.journey import machine
+from chalicelib.journey import people
 from chalicelib.journey.state import Person
 from tests.unit.builders import MONDAY, History, case, customer, days
 
@@ -55,7 +55,7 @@ def bought(person: Person, at, *, paid: bool = True, **details) -> Person:
     event = e.PurchaseMade(
         event_id=f"purchase/{at}", occurred_at=at, customer=customer(**details), purchase_id=str(at), paid=paid
     )
-    return machine.decide_person(person, event).person
+    return people.decide_person(person, event).person
 
 
 def test_a_shop_knows_the_customer_too():

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.journey import budget, events, invariants, machine
+from chalicelib.journey import budget, events, invariants, machine, people
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.effects import Decision, Effect, SendMail, Tell, TellOthers, WeighWords
 from chalicelib.journey.errors import ActRefused
@@ -58,7 +58,7 @@ class World:
     def give(self, event: events.Event) -> None:
         """Take an event down the road as far as its commit."""
         if isinstance(event, events.PurchaseMade):
-            decision = machine.decide_person(self.person(event.customer.person_id), event)
+            decision = people.decide_person(self.person(event.customer.person_id), event)
             self._commit(event, f"P#{event.customer.person_id}", decision)
             return
         journey, decision = self.what_if(event)
