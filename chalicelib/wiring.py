@@ -365,7 +365,8 @@ class Wiring:
         from chalicelib.effects.staff_mail import Samples, SignInMails
 
         s = self.settings
-        service = MailService(self._client("sesv2"), s.configuration_set, Allowlist(s.mail_only_to), self._boundary)
+        allowlist = Allowlist(s.mail_only_to)
+        service = MailService(self._client("sesv2"), s.configuration_set, allowlist, self._boundary, self.log)
         letters = Letters(
             self.links, s.mail_from, s.reply_to, s.region, self._reply_addresses if s.inbound_domain else None
         )

@@ -99,6 +99,7 @@ class Stack:
         boundary: Boundary = straight,
         lazy: bool = False,
         figures: bool = True,
+        mail_only_to: str = "*",
     ) -> None:
         """Provision the account from the template, wire the handlers to it, and stop the clock at ``start``.
 
@@ -115,8 +116,8 @@ class Stack:
             "MAIL_FROM": MAIL_FROM,
             "REPLY_TO": REPLY_TO,
             "INBOUND_DOMAIN": INBOUND_DOMAIN,
-            # Whomever the files and the demo name: no mail leaves this machine.
-            "MAIL_ONLY_TO": "*",
+            # Everyone unless asked otherwise, whomever the files and the demo name: no mail leaves this machine.
+            "MAIL_ONLY_TO": mail_only_to,
         }
         self._webhook_key = webhooks.key_of(WEBHOOK_SECRET)
         self._keep_secrets()

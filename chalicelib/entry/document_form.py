@@ -47,6 +47,17 @@ HINTS: dict[str, str] = {
     "settings.waking_hours": "Where the customer lives. Nothing but what they wait for goes out at other hours.",
     "settings.fatigue.survey_gap": "Between two surveys to one customer.",
     "settings.fatigue.any_gap": "Between any two automatic mails that ask.",
+    "settings.mail.retry_after": "How long mail that came back for now waits before each new try; one a line.",
+    "settings.breaker": "Surveys and news stop by themselves; answers to customers and notices to staff go on.",
+    "settings.breaker.bounce_share": "0.02 is 2%. SES reviews an account at 0.05.",
+    "settings.breaker.complaint_share": "0.0008 is 0.08%. SES reviews an account at 0.001.",
+    "settings.breaker.window": "So far back mails are counted.",
+    "settings.breaker.sends_min": "With fewer mails in the window nothing is judged.",
+    "settings.breaker.judge_since": "Closes it: what came back before is forgiven, as 2026-03-02T09:00:00Z.",
+    "settings.fuses": "The most automatic mails in one day of UTC; what is over waits for the next.",
+    "settings.fuses.contact_per_day": "To one address.",
+    "settings.fuses.deployment_per_day": "To all customers together.",
+    "settings.fuses.staff_per_day": "Notices to one member of staff.",
     "staff.members.teams": "One a line; * takes what no other team is named for.",
     "staff.members.calendar": "Empty: the deployment's calendar.",
 }
@@ -213,6 +224,8 @@ def _drawn_as(
         return "number"
     if isinstance(kind, inspect.TimeType):
         return "time"
+    if isinstance(kind, inspect.DateTimeType):
+        return "line"
     if isinstance(kind, inspect.StrType):
         return "text" if (kind.max_length or 0) > 1_000 else "line"  # noqa: PLR2004 - longer than a line is a text
     # Lists of plain values, and texts in several languages: one a line.

@@ -201,3 +201,17 @@ def test_the_list_is_read_from_where_it_was_read_last_and_what_is_known_changes_
     put(EmailAddress="b@example.net", Reason="COMPLAINT")
     assert stack.wiring.reconciliation.run() == 1
     assert stack.wiring.counters.read_until() == START + DAY
+
+
+# -- the allowlist ---------------------------------------------------------------------------------------------
+
+
+def test_a_mail_that_the_stage_may_not_send_has_its_reason_and_a_line_in_the_log_that_names_nobody(caplog):
+    stack = Stack(START, lazy=True, mail_only_to="example.com")
+    journey_id = _resolve(stack, 1, "pat@partner.example")
+    stack.run_until(START + 2 * DAY)
+    touch = _touches(stack, journey_id)["survey"]
+    assert (_kinds(stack, "partner.example"), touch.status, touch.reason) == ([], "not sent", "allowlist")
+    (line,) = [line for line in caplog.records if "allowlist" in line.message]
+    assert (line.kind, line.journey_id) == ("survey", journey_id)
+    assert "partner" not in str(line.__dict__)
