@@ -34,9 +34,10 @@ from chalicelib.store.items import Item
 HEAD_START = {"P1": timedelta(days=14), "P2": timedelta(days=3), "P3": timedelta()}
 #: A name of more parts than this is found by its first ones.
 MOST_NAMES = 4
+#: The partitions of names are named after so many letters: with fewer, nobody knows where to look.
+LEAST_LETTERS = 2
 SNOOZED = "#snoozed"
 _LONGEST_NAME = 80
-_todos: msgspec.json.Decoder[Todo] = msgspec.json.Decoder(Todo)
 
 
 def urgency(todo: Todo) -> datetime:
@@ -98,9 +99,9 @@ def _todo_item(journey_id: str, todo: Todo) -> Item:
     }
 
 
-def read_todo(item: Item) -> Todo | None:
-    """Return the to-do of an item, or None when it is settled."""
-    return _todos.decode(bytes(item["body"]["B"])) if "body" in item else None
+def todo_at(sk: str, journey: Journey) -> Todo | None:
+    """Return the to-do of a journey that stands under that sort key, or None when it is settled."""
+    return next((todo for todo in journey.todos if todo_key(journey.id, todo)["sk"]["S"] == sk), None)
 
 
 # -- persons ---------------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ def normalised(name: str) -> str:
 
 def name_partition(name: str) -> str:
     """Return the partition in which a normalised name, or a beginning of one of two letters or more, stands."""
-    return f"NAME#{name[:2]}"
+    return f"NAME#{name[:LEAST_LETTERS]}"
 
 
 def names(person: Person) -> list[str]:

@@ -15,10 +15,13 @@ from chalicelib.journey.state import Journey, Person, Stage, Todo
 from chalicelib.store import index, items
 from chalicelib.store.items import Item
 
-#: Keys counted in one partition: beyond that, "at least".
-COUNTED = 1000
+#: Counted in one partition: beyond that, "at least". A list of a hundred says what to do as well as one of a thousand,
+#: and a count reads what it counts.
+COUNTED = 99
 #: A table takes a batch of a hundred keys; a page is never longer.
 LONGEST_PAGE = 50
+#: Behind whatever begins as a text does, in every script: places are sorted by their bytes.
+_LAST = "\U0010fffd"
 #: Alarms are rung by the reconciler ten minutes late at the latest; later than this, a person should look.
 STUCK_AFTER = timedelta(minutes=20)
 _MOST_STUCK = 25
@@ -83,51 +86,59 @@ class Lists:
         if who and kind:
             return self._of_both(now, kind, who, cursor, limit)
         attribute, open_, snoozed = _partitions(kind, who)
-        back = _end(now)
         lists = [self._query(attribute, one, limit + 1, after=cursor) for one in open_]
-        if not cursor or cursor < back:
-            lists.append(self._query(attribute, snoozed, limit + 1, after=cursor, until=back))
-        return _page(merge(*lists, key=lambda place: place.at), limit)
+        lists.append(self._query(attribute, snoozed, limit + 1, after=cursor, until=_end(now)))
+        return _page(merge(*lists, key=_at), limit)
 
     def _of_both(self, now: datetime, kind: str, who: str, cursor: str, limit: int) -> Page:
-        """One member of staff carries no more than can be counted: theirs are read whole and sorted out here."""
-        attribute, open_, snoozed = _partitions("", who)
-        lists = [self._query(attribute, one, COUNTED, after=cursor) for one in open_]
-        lists.append(self._query(attribute, snoozed, COUNTED, after=cursor, until=_end(now)))
-        found = merge(*lists, key=lambda place: place.at)
-        return _page((place for place in found if _kind_of(place) == kind), limit)
+        """Look through the next of what somebody has for those of one kind.
 
-    def count_todos(self, now: datetime, *, kind: str = "", who: str = "") -> Count:
-        """Return how many to-dos such a list has: the same partitions, counted up to a bound."""
-        attribute, open_, snoozed = _partitions(kind, who)
-        counts = [self._count(attribute, one) for one in open_]
-        counts.append(self._count(attribute, snoozed, until=_end(now)))
-        return Count(sum(count.number for count in counts), all(count.exact for count in counts))
-
-    def count_kinds(self, now: datetime) -> dict[str, Count]:
-        """Return how many to-dos of each kind need a person now, and under the empty name how many in all.
-
-        One count for each kind, and one look at what comes back of what was put off.
+        A page may be short, or even empty, and yet have a cursor: there is more to look through.
         """
-        snoozed = list(self._query("in_all", "TODO#snoozed", COUNTED, until=_end(now)))
-        counts = {}
-        for kind in KINDS:
-            count = self._count("in_kind", f"TODO#{kind}")
-            back = sum(_kind_of(place) == kind for place in snoozed)
-            counts[kind] = Count(count.number + back, count.exact and len(snoozed) < COUNTED)
-        total = sum(count.number for count in counts.values())
-        return {"": Count(total, all(count.exact for count in counts.values())), **counts}
+        found, seen = self._of_staff(now, who, cursor)
+        page = _page((place for place in found if _kind_of(place) == kind), limit)
+        return page if page.cursor else Page(page.places, seen)
+
+    def _of_staff(self, now: datetime, who: str, cursor: str = "") -> tuple[list[Place], str]:
+        """Return the next to-dos of a member of staff, and up to which place when that was not all of them."""
+        attribute, (open_,), snoozed = _partitions("", who)
+        lists = [
+            self._query(attribute, open_, COUNTED + 1, after=cursor),
+            self._query(attribute, snoozed, COUNTED + 1, after=cursor, until=_end(now)),
+        ]
+        # Behind the last key that was read of one of them, nobody knows what of it would come next.
+        ends = [found[-2].at for found in lists if len(found) > COUNTED]
+        seen = min(ends, default="")
+        return [place for place in merge(*lists, key=_at) if not seen or place.at <= seen], seen
+
+    def count_todos(self, now: datetime, *, who: str) -> Count:
+        """Return how many to-dos a member of staff has: the same partitions as their list, counted up to a bound."""
+        attribute, (open_,), snoozed = _partitions("", who)
+        return _sum([self._count(attribute, open_), self._count(attribute, snoozed, until=_end(now))])
+
+    def count_kinds(self, now: datetime, *, who: str = "") -> dict[str, Count]:
+        """Return how many to-dos of each kind need a person now (of ``who``, if given), and under "" how many in all.
+
+        For everybody: one count for each kind, and one look at what comes back of what was put off. For one member of
+        staff: one look at all they have.
+        """
+        if who:
+            found, seen = self._of_staff(now, who)
+            counts = {kind: Count(sum(_kind_of(place) == kind for place in found), not seen) for kind in KINDS}
+        else:
+            snoozed = self._query("in_all", f"TODO{index.SNOOZED}", COUNTED + 1, until=_end(now))
+            counts = {kind: _sum([self._count("in_kind", f"TODO#{kind}"), _back(snoozed, kind)]) for kind in KINDS}
+        return {"": _sum(list(counts.values())), **counts}
 
     def listed(self, page: Page) -> list[Listed]:
         """Return the to-dos of a page with their journeys and persons; what was settled meanwhile is left out."""
-        wanted = {(place.pk, place.sk) for place in page.places} | {(place.pk, items.STATE) for place in page.places}
-        found = self._get(wanted)
-        journeys = {pk: items.read_journey(item).value for (pk, sk), item in found.items() if sk == items.STATE}
+        found = self._get({(place.pk, items.STATE) for place in page.places})
+        journeys = {pk: items.read_journey(item).value for (pk, _), item in found.items()}
         persons = self.persons({journey.person_id for journey in journeys.values() if journey.person_id})
         shown = []
         for place in page.places:
-            item, journey = found.get((place.pk, place.sk)), journeys.get(place.pk)
-            todo = index.read_todo(item) if item else None
+            journey = journeys.get(place.pk)
+            todo = index.todo_at(place.sk, journey) if journey is not None else None
             if todo is not None and journey is not None:
                 shown.append(Listed(todo, journey, persons.get(journey.person_id) or Person(id="")))
         return shown
@@ -156,7 +167,7 @@ class Lists:
         attribute, name = ("in_kind", f"STAGE#{stage}") if stage else ("in_all", "JOURNEYS")
         partitions = [f"{name}#{number}" for number in range(items.SHARDS)]
         lists = [self._query(attribute, one, limit + 1, before=cursor or "~", newest=True) for one in partitions]
-        return _page(merge(*lists, key=lambda place: place.at, reverse=True), limit)
+        return _page(merge(*lists, key=_at, reverse=True), limit)
 
     def of_case(self, case_id: str, limit: int = LONGEST_PAGE) -> Page:
         """Return the journeys of a case id, of whatever source, the newest first."""
@@ -173,13 +184,27 @@ class Lists:
     def named(self, beginning: str, cursor: str = "", limit: int = 25) -> Page:
         """Return a page of persons of whose name some part begins so, in the order of names.
 
-        The beginning has two letters or more; a shorter one finds nobody.
+        The beginning has two letters or more; one letter finds those of whose name it is a whole part, as in Chinese.
         """
         name = index.normalised(beginning)
-        if len(name) < 2:  # noqa: PLR2004 - the partition is named after two letters
+        if not name:
             return Page(())
-        found = self._query("in_all", index.name_partition(name), limit + 1, after=cursor or name, until=f"{name}~")
-        return _page(iter(found), limit)
+        if len(name) < index.LEAST_LETTERS:
+            name += " "
+        partition, until = index.name_partition(name), f"{name}{_LAST}"
+        return _page(iter(self._query("in_all", partition, limit + 1, after=cursor or name, until=until)), limit)
+
+    def of_person(self, person_id: str, limit: int = LONGEST_PAGE) -> tuple[list[str], bool]:
+        """Return up to so many keys of a person's journeys, in an order without meaning, and whether there are more."""
+        answer = self._client.query(
+            TableName=self._name,
+            KeyConditionExpression="pk = :person AND begins_with(sk, :journeys)",
+            ExpressionAttributeValues={":person": {"S": f"P#{person_id}"}, ":journeys": {"S": "J#"}},
+            ConsistentRead=True,
+            Limit=limit + 1,
+        )
+        found = [item["sk"]["S"] for item in answer["Items"]]
+        return found[:limit], len(found) > limit
 
     def read_journeys(self, pks: Sequence[str]) -> list[Journey]:
         """Return those journeys, in that order."""
@@ -210,17 +235,18 @@ class Lists:
             "ExpressionAttributeValues": values,
         }
 
-    def _query(
-        self, attribute: str, partition: str, limit: int, *, newest: bool = False, **bounds: str
-    ) -> Iterable[Place]:
+    def _query(self, attribute: str, partition: str, limit: int, *, newest: bool = False, **bounds: str) -> list[Place]:
+        """Return the next entries of one partition: none where all until there have been."""
+        if bounds.get("until", _LAST) <= bounds.get("after", ""):
+            return []
         request = self._request(attribute, partition, **bounds)
         answer = self._client.query(**request, Limit=limit, ScanIndexForward=not newest)
         return [Place(item["pk"]["S"], item["sk"]["S"], item["in_at"]["S"]) for item in answer["Items"]]
 
     def _count(self, attribute: str, partition: str, *, until: str = "") -> Count:
         request = self._request(attribute, partition, until=until)
-        answer = self._client.query(**request, Limit=COUNTED, Select="COUNT")
-        return Count(answer["Count"], "LastEvaluatedKey" not in answer)
+        found = self._client.query(**request, Limit=COUNTED + 1, Select="COUNT")["Count"]
+        return Count(min(found, COUNTED), found <= COUNTED)
 
     def _get(self, keys: set[tuple[str, str]]) -> dict[tuple[str, str], Item]:
         """Return the items of at most a hundred keys."""
@@ -254,8 +280,22 @@ def _end(now: datetime) -> str:
     return f"{items.instant(now)}~"
 
 
+def _at(place: Place) -> str:
+    return place.at
+
+
 def _kind_of(place: Place) -> str:
     return place.sk.split("#")[1]
+
+
+def _back(snoozed: Sequence[Place], kind: str) -> Count:
+    """Return how many of a kind are among what has come back: at least, when those are too many to know all."""
+    return Count(sum(_kind_of(place) == kind for place in snoozed[:COUNTED]), len(snoozed) <= COUNTED)
+
+
+def _sum(counts: Sequence[Count]) -> Count:
+    number, exact = sum(count.number for count in counts), all(count.exact for count in counts)
+    return Count(number if exact else min(number, COUNTED), exact)
 
 
 def _page(found: Iterable[Place], limit: int) -> Page:

@@ -71,6 +71,32 @@ def test_one_press_takes_a_recovery_and_it_is_mine(world):
     assert "Apologise in person" in text(browser.get("/console?who=me"))
 
 
+def test_mine_and_a_kind_go_together_and_each_number_is_that_of_its_list(world):
+    browser, lens = console(world), world.table.journey(world.journeys["lens"]).value
+    browser.get("/console")
+    browser.press(f"/console/todos/{world.journeys['lamp']}/recovery-1", what="take")
+    browser.press(f"/console/todos/{lens.id}/{lens.todos[0].key}", what="hand_over", to="ana")
+    mine = browser.get("/console?who=me")
+    assert ("Mine 1" in text(mine), "Recoveries 1" in text(mine), "Lukewarm" in text(mine)) == (True, True, False)
+    assert 'href="/console?who=me&amp;kind=recovery"' in mine.body.decode()
+    both = browser.get("/console?who=me&kind=recovery")
+    assert "Apologise in person" in text(both)
+    here = re.findall(r'<a href="/console\?([^"]+)" aria-current="page">', both.body.decode())
+    assert here == ["who=me&amp;kind=recovery"] * 2
+    nothing = text(browser.get("/console?who=me&kind=lukewarm"))
+    assert "No line of this kind stands in your list." in nothing
+    assert "A lukewarm answer" in text(browser.get("/console?kind=lukewarm"))
+    assert "A lukewarm answer" in text(console(world, "agent").get("/console?who=me&kind=lukewarm"))
+
+
+def test_the_api_counts_those_of_whoever_is_asked_for(world):
+    browser = console(world)
+    everybodys, anas = (browser.get(f"/v1/todos{query}").json() for query in ("", "?who=ana"))
+    assert everybodys["counts"][""] == {"number": 2, "exact": True}
+    assert anas["counts"][""] == {"number": len(anas["todos"]), "exact": True}
+    assert anas["mine"] == everybodys["mine"]
+
+
 def test_what_is_snoozed_is_gone_until_its_morning(world):
     browser = console(world)
     browser.get("/console")
@@ -186,6 +212,19 @@ def test_what_is_unique_is_shown_at_once(world, q, to):
 
 def test_what_is_not_there_is_said(world):
     assert "Nothing found." in text(console(world).get("/console/search?q=nobody@example.org"))
+
+
+@pytest.mark.parametrize("q", ["p", " P ", "é", "*", "'", "7"])
+def test_what_is_too_short_for_a_name_is_said_in_kind_words(world, q):
+    reply = console(world).get(f"/console/search?{urlencode({'q': q})}")
+    page = text(reply)
+    assert "That is too short for a name. Type two letters of it or more" in page
+    assert "Nothing found" not in page
+
+
+def test_nothing_but_space_asks_whom_to_look_for(world):
+    reply = console(world).get("/console/search?q=%20")
+    assert (reply.status, reply.headers["Location"]) == (303, "/console/people")
 
 
 def test_the_page_of_a_person_says_what_may_be_sent_and_why_not(world):

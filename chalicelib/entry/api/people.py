@@ -14,7 +14,7 @@ from chalicelib.journey import clock
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.events import AddressCorrected, Customer, ErasureAsked
 from chalicelib.journey.state import Contact, Journey, Person, Purchase, Standing
-from chalicelib.store import items
+from chalicelib.store import index, items
 from chalicelib.store.erasure import Progress
 from chalicelib.store.lists import LONGEST_PAGE, Page
 
@@ -42,11 +42,15 @@ class PersonRow(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Who and what was found, at most fifty of each; ``more`` says that there are others."""
+    """Who and what was found, at most fifty of each; ``more`` says that there are others.
+
+    ``short`` says that what was looked for is too short to be the beginning of a name: that takes two letters.
+    """
 
     people: list[PersonRow]
     journeys: list[journeys.Row]
     more: bool = False
+    short: bool = False
 
 
 class One(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +70,11 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """A person with all that is known of them."""
+    """A person with all that is known of them.
+
+    At most fifty journeys, the newest first: those that are open, then those of the last mails, then others.
+    ``more_journeys`` says that there are others; the export has all of them.
+    """
 
     person_id: str
     customer: Customer | None
@@ -80,6 +88,7 @@ class View(msgspec.Struct, frozen=True):
     failures: int
     budget: Budget
     journeys: list[journeys.Row]
+    more_journeys: bool
     erased_at: datetime | None
     erasure: Progress | None
 
@@ -124,7 +133,12 @@ def search(context: Context, asked: Search) -> Found:
         source, _, case_id = q.partition("/")
         cases = lists.of_case(case_id)
         found = [row for row in _journeys(context, [place.pk for place in cases.places]) if row.source == source]
-    return Found(_people(context, _persons_of(named)), found, bool(named.cursor or cases.cursor))
+    return Found(
+        people=_people(context, _persons_of(named)),
+        journeys=found,
+        more=bool(named.cursor or cases.cursor),
+        short=len(index.normalised(q)) < index.LEAST_LETTERS,
+    )
 
 
 @operation(audit="saw", about="person/{person_id}")
@@ -134,7 +148,9 @@ def show(context: Context, asked: One) -> View:
     documents = context.at.documents.for_journey(Journey(id=""), context.now)
     held = person.suppressed
     elsewhere = context.at.table.is_suppressed(person.email) if person.email and held is None else None
-    ids = context.at.table.journeys_of(person.id)[-LONGEST_PAGE:]
+    linked, more = context.at.lists.of_person(person.id)
+    likely = [*person.open_journeys, *(contact.journey_id for contact in reversed(person.contacts))]
+    wanted = list(dict.fromkeys([*(f"J#{one}" for one in likely), *linked]))[:LONGEST_PAGE]
     return View(
         person_id=person.id,
         customer=person.customer,
@@ -148,10 +164,11 @@ def show(context: Context, asked: One) -> View:
         failures=len(person.failures),
         budget=_budget(person, documents, context.now),
         journeys=sorted(
-            _journeys(context, [f"J#{one}" for one in ids]),
+            _journeys(context, wanted),
             key=lambda row: items.instant(row.born_at) if row.born_at else "",
             reverse=True,
         ),
+        more_journeys=more,
         erased_at=person.erased_at,
         erasure=context.at.erasures.progress(person.id),
     )

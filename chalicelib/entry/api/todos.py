@@ -98,7 +98,8 @@ class Stuck(msgspec.Struct, frozen=True):
 class Todos(msgspec.Struct, frozen=True):
     """A page of to-dos, most urgent first, and how many there are: in all (the empty name), by kind, and of the caller.
 
-    A count with ``exact`` false says "at least".
+    With ``who``, those in all and by kind are theirs. A count with ``exact`` false says "at least". When those of one
+    kind are looked for among those of one member, a page with ``next`` may hold fewer than were asked for, or none.
     """
 
     todos: list[Shown]
@@ -136,10 +137,11 @@ def listing(context: Context, asked: Asked) -> Todos:
     lists = context.at.lists
     page = lists.todos(context.now, kind=asked.kind, who=who, cursor=begins, limit=asked.limit)
     staff = staff_of(context)
+    counts = lists.count_kinds(context.now, who=who)
     return Todos(
         todos=[shown(one, staff, context.now) for one in lists.listed(page)],
-        counts=lists.count_kinds(context.now),
-        mine=lists.count_todos(context.now, who=context.actor.id),
+        counts=counts,
+        mine=counts[""] if who == context.actor.id else lists.count_todos(context.now, who=context.actor.id),
         stuck=[Stuck(late.pk.partition("#")[2], _late(late.sk)) for late in lists.stuck(context.now)],
         next=paging.follows(context, scope, page.cursor),
     )
