@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chalicelib.effects import letters
+from chalicelib.effects.words import NAMES
 from chalicelib.journey import budget, playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.state import Journey, Person, Recovery, Touch, TouchKind
-from local import words
+from local import replies, words
 from local.stack import WEBHOOK_SECRET
 from local.views import Known, Mail, Views, open_touches
+from local.visitor import SUBJECTS
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = (*get_args(TouchKind), "staff-notice")
@@ -80,7 +82,13 @@ class Pages:
             "errors": list(errors),
             "base_url": self._views.stack.environment["BASE_URL"],
             "webhook_key": WEBHOOK_SECRET,
-            "typed": {"first_name": "", "email": "", "subject": "", **(typed or {})},
+            "languages": NAMES,
+            "categories": [
+                {"category": one.categories[0], "name": f"the {one.name}"}
+                for one in self._views.documents().cadence.survey.templates
+            ],
+            "subject": SUBJECTS["en"],
+            "typed": {"first_name": "", "email": "", "subject": "", "language": "", "category": "", **(typed or {})},
         }
         return self._page("start", "/_local/", context)
 
@@ -101,8 +109,8 @@ class Pages:
         }
         return self._page("mailbox", _here("/_local/mail", query), context)
 
-    def mail(self, mail: Mail, query: Query) -> bytes:
-        """One mail as HTML, as text and as source."""
+    def mail(self, mail: Mail, query: Query, errors: Sequence[str] = ()) -> bytes:
+        """One mail as HTML, as text and as source, and a box to answer it."""
         view = query.get("view", "html")
         named = [(name, str(mail.parsed[name])) for name in ("From", "To", "Reply-To") if mail.parsed[name]]
         context = {
@@ -112,6 +120,9 @@ class Pages:
             "phone": query.get("width") == "phone",
             "text": mail.part("plain"),
             "source": mail.sent.raw.decode(errors="replace"),
+            "answerable": replies.taken_by_us(mail),
+            "longest": replies.LONGEST,
+            "errors": list(errors),
         }
         return self._page("mail", _here(f"/_local/mail/{mail.id}", query), context)
 

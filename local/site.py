@@ -6,9 +6,10 @@ that accepts ``text/html`` gets a page, every other gets JSON. The stack takes o
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from threading import RLock
 from typing import Any
@@ -16,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from chalice.local import LocalGatewayException
 
-from local import clockwork, desk, pages
+from local import clockwork, desk, pages, replies
 from local.clockwork import BadMove
 from local.stack import Reply, Stack
 from local.views import Mail, Views, journey_details, journey_summary
@@ -84,6 +85,7 @@ class Site:
         self._views = Views(stack)
         self._pages = pages.Pages(self._views)
         self._cases = count(1)
+        self._replies = count(1)
         self._pages.mails_before = len(self._views.mails())
 
     def answer(self, request: Request) -> Reply:
@@ -119,17 +121,24 @@ class Site:
         parts = [part for part in request.path.split("/") if part][1:]
         if request.method in {"GET", "HEAD"}:
             return self._look(request, parts)
-        if request.method != "POST" or parts not in (["clock"], ["cases"], ["sign-in"]):
+        act = self._act(parts) if request.method == "POST" else None
+        if act is None:
             return self._refuse(request, 405, "Method not allowed", f"{request.method} {request.path} is not offered.")
         if request.headers.get("sec-fetch-site") == "cross-site":
             return problem(403, "Forbidden", "Another site's page may not do this.")
-        if parts == ["sign-in"]:
-            return self._sign_in(request)
-        if parts == ["cases"]:
-            return self._resolve(request)
-        signed_in = self._stack.wiring.guard.signed_in(request.headers)
-        reply = self._move(request)
-        return desk.still_signed_in(self._stack, signed_in, reply) if signed_in else reply
+        return act(request)
+
+    def _act(self, parts: list[str]) -> Callable[[Request], Reply] | None:
+        match parts:
+            case ["clock"]:
+                return self._move
+            case ["cases"]:
+                return self._resolve
+            case ["sign-in"]:
+                return self._sign_in
+            case ["mail", mail_id, "reply"] if (mail := self._views.mail(mail_id)) and replies.taken_by_us(mail):
+                return partial(self._write_back, mail)
+        return None
 
     def _look(self, request: Request, parts: list[str]) -> Reply:
         match parts:
@@ -179,9 +188,25 @@ class Site:
         cookie = desk.sign_in(self._stack, request.form.get("as", ""))
         return Reply(303, {"location": "/console", "set-cookie": cookie}, b"") if cookie else _see(f"{_ROOT}/")
 
+    def _write_back(self, mail: Mail, request: Request) -> Reply:
+        """Let the visitor answer a mail as the customer who has it, and see what came of it."""
+        words, away = request.form.get("words", "").strip()[: replies.LONGEST], request.form.get("as") == "away"
+        if not words and not away:
+            return _page(self._pages.mail(mail, request.query, errors=["Write something first."]), 422)
+        before = len(self._views.mails())
+        kept = replies.write_back(self._stack, mail, words, next(self._replies), away=away)
+        self._pages.mails_before = before
+        self._pages.flash = _came_in(away=away, kept=kept, noticed=len(self._views.mails()) > before)
+        return _see(f"{_ROOT}/journeys/{mail.journey_id}")
+
     # -- the clock ---------------------------------------------------------------------------------------
 
     def _move(self, request: Request) -> Reply:
+        signed_in = self._stack.wiring.guard.signed_in(request.headers)
+        reply = self._move_as_asked(request)
+        return desk.still_signed_in(self._stack, signed_in, reply) if signed_in else reply
+
+    def _move_as_asked(self, request: Request) -> Reply:
         now = self._stack.clock.now
         if request.is_form:
             return self._move_by_form(request, now)
@@ -228,6 +253,14 @@ def _happened(mails: Mapping[str, int]) -> str:
     number = sum(mails.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in mails.items())
     return f"The clock has moved, and {'one mail was' if number == 1 else f'{number} mails were'} sent: {kinds}."
+
+
+def _came_in(*, away: bool, kept: bool, noticed: bool) -> str:
+    """Return what came of a reply, in words."""
+    stands = "and stands on the journey" if away else "and stand on the journey"
+    where = stands if kept else "; the journey has enough of them, so it lies in the bucket only"
+    told = "a notice went to staff" if noticed else "nobody was written to"
+    return f"{'The automatic reply came in' if away else 'The words came in'}{' ' if kept else ''}{where}; {told}."
 
 
 def _page(body: bytes, status: int = 200) -> Reply:

@@ -13,6 +13,16 @@ READING = timedelta(seconds=30)
 _VIEW = re.compile(r'name="view" value="([^"]+)"')
 
 SOURCE = "demo"
+#: What the case was about if the visitor does not say: a mail in one language should not name its matter in another.
+SUBJECTS = {
+    "en": "An order that went wrong",
+    "es": "Un pedido que salió mal",
+    "fr": "Une commande qui s’est mal passée",
+    "de": "Eine Bestellung, bei der etwas schiefging",
+    "pt": "Uma encomenda que correu mal",
+    "ja": "ご注文の不具合",
+    "ar": "طلبية لم تسر كما يجب",
+}
 _ACCEPTED = 300
 _LONGEST = 200
 
@@ -23,7 +33,8 @@ class BadCase(Exception):
 
 def resolve_a_case(stack: Stack, form: Mapping[str, str], case_id: str) -> str:
     """Tell the product that this case was resolved just now; returns the customer's name. Raises BadCase."""
-    fields = {name: form.get(name, "").strip()[:_LONGEST] for name in ("first_name", "email", "subject")}
+    asked = ("first_name", "email", "subject", "language", "category")
+    fields = {name: form.get(name, "").strip()[:_LONGEST] for name in asked}
     if not fields["email"]:
         raise BadCase("Where should the survey go? Any address will do: no mail leaves this machine.")
     data: dict[str, Any] = {
@@ -31,9 +42,14 @@ def resolve_a_case(stack: Stack, form: Mapping[str, str], case_id: str) -> str:
         "case_id": case_id,
         "epoch": 1,
         "resolved_at": stack.clock.now.isoformat(),
-        "subject": fields["subject"] or "A delivery that never came",
+        "subject": fields["subject"] or SUBJECTS.get(fields["language"], SUBJECTS["en"]),
+        "category": fields["category"],
         "channel": "mail",
-        "customer": {"email": fields["email"], "first_name": fields["first_name"]},
+        "customer": {
+            "email": fields["email"],
+            "first_name": fields["first_name"],
+            "locale": fields["language"],
+        },
     }
     reply = stack.tell("/cases", "case.resolved", data)
     if reply.status >= _ACCEPTED:

@@ -11,8 +11,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 import pytest
 
+from chalicelib.effects import words
 from chalicelib.journey.events import journey_of_case, person_id_of
 from chalicelib.journey.state import Standing
+from local import visitor
 from local.server import LARGEST
 from local.views import Views
 from tests.local.site import BROWSER, FORM, serving
@@ -292,6 +294,24 @@ def test_a_visitor_begins_a_journey_of_their_own(site):
     assert "was sent" not in site.look("/_local/mail").text
 
 
+@pytest.mark.parametrize("language", visitor.SUBJECTS)
+@pytest.mark.parametrize("category", ["", "product", "delivery"])
+def test_a_visitor_tries_a_journey_in_each_language_about_each_matter(site, language, category):
+    start = site.look("/_local/").text
+    assert f'<option value="{language}" lang="{language}">' in start
+    assert f'<option value="{category}"' in start
+    form = urlencode({"first_name": "Eve", "email": "eve@example.com", "language": language, "category": category})
+    site.send("POST", "/_local/cases", form, FORM)
+    site.move(advance="P2D")
+    page = site.look(_link(site, "survey", "/a/")).text
+    said = words.words(language)
+    questions = {"": "the way we handled this", "product": "the product now", "delivery": "the delivery now"}
+    assert f'<html lang="{language}"' in page
+    assert said.text(f"How do you feel about {questions[category]}?") in page
+    (mail,) = site.get("/_local/mail").json
+    assert visitor.SUBJECTS[language] in mail["subject"]
+
+
 @pytest.mark.parametrize("email", ["", "nobody", "a@b@c"])
 def test_a_visitor_is_told_what_is_wrong_with_their_case(site, email):
     refused = site.send("POST", "/_local/cases", urlencode({"email": email, "first_name": "Eve"}), FORM)
@@ -319,6 +339,73 @@ def test_a_wrong_instant_in_the_form_is_explained_on_the_page(site):
 def test_another_sites_page_moves_nothing(site, path):
     refused = site.send("POST", path, "advance=P1D", {**FORM, "Sec-Fetch-Site": "cross-site"})
     assert (refused.status, site.get("/_local/clock").json["now"]) == (403, "2026-05-07T14:00:00Z")
+
+
+# -- writing back ---------------------------------------------------------------------------------------------
+
+
+def _write_back(site, kind="survey", **fields):
+    mail_id = next(mail["id"] for mail in reversed(site.get("/_local/mail").json) if mail["kind"] == kind)
+    return site.send("POST", f"/_local/mail/{mail_id}/reply", urlencode(fields), FORM)
+
+
+def test_a_visitor_writes_back_as_the_customer_and_the_words_stand_on_the_journey(asked):
+    written = _write_back(asked, words="The parcel is here,\nbut it is empty.", **{"as": "customer"})
+    assert (written.status, written.headers["location"]) == (303, f"/_local/journeys/{JOURNEY}")
+    page = asked.look(f"/_local/journeys/{JOURNEY}").text
+    assert "The words came in and stand on the journey; a notice went to staff." in page
+    assert "Ada wrote back by mail" in page
+    (reply,) = asked.stack.wiring.table.journey(JOURNEY).value.replies
+    told = (reply.words.splitlines(), reply.automatic, reply.doubt)
+    assert told == (["The parcel is here,", "but it is empty."], "", "")
+    assert [mail["kind"] for mail in asked.get("/_local/mail").json] == ["survey", "staff-notice"]
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"), [("", "I am out of the office until Monday"), ("Gone fishing", "Gone fishing")]
+)
+def test_an_out_of_office_is_kept_and_answered_by_nobody(asked, words, kept):
+    assert _write_back(asked, words=words, **{"as": "away"}).status == 303
+    page = asked.look(f"/_local/journeys/{JOURNEY}").text
+    assert "The automatic reply came in and stands on the journey; nobody was written to." in page
+    assert "An automatic reply came back, known by: auto-submitted" in page
+    assert kept in page
+    assert [mail["kind"] for mail in asked.get("/_local/mail").json] == ["survey"]
+
+
+def test_two_visitors_who_write_the_same_are_two(asked):
+    for _ in range(2):
+        _write_back(asked, words="Hello?", **{"as": "customer"})
+    assert len(asked.stack.wiring.table.journey(JOURNEY).value.replies) == 2
+
+
+def test_more_out_of_offices_than_a_journey_keeps_are_said_to_be_left_in_the_bucket(asked):
+    for _ in range(11):
+        _write_back(asked, **{"as": "away"})
+    assert (
+        "The automatic reply came in; the journey has enough of them" in asked.look(f"/_local/journeys/{JOURNEY}").text
+    )
+
+
+def test_whoever_writes_nothing_is_told_so(asked):
+    refused = _write_back(asked, words="  ", **{"as": "customer"})
+    assert (refused.status, 'role="alert">Write something first.' in refused.text) == (422, True)
+    assert asked.stack.wiring.table.journey(JOURNEY).value.replies == ()
+
+
+def test_only_mail_to_customers_can_be_answered_and_not_from_another_site(asked):
+    _answer(asked, 1, "It broke.")
+    mails = {mail["kind"]: mail["id"] for mail in asked.get("/_local/mail").json}
+    pages = {kind: asked.look(f"/_local/mail/{mail_id}").text for kind, mail_id in mails.items()}
+    assert {kind: "Send as the customer" in page for kind, page in pages.items()} == {
+        "survey": True,
+        "acknowledgement": True,
+        "staff-notice": False,
+    }
+    assert _write_back(asked, "staff-notice", words="Hello").status == 405
+    path = f"/_local/mail/{mails['survey']}/reply"
+    assert asked.send("POST", path, "words=Hello", {**FORM, "Sec-Fetch-Site": "cross-site"}).status == 403
+    assert asked.send("POST", "/_local/mail/nobody/reply", "words=Hello", FORM).status == 405
 
 
 # -- the product behind it ------------------------------------------------------------------------------------
