@@ -85,7 +85,6 @@ class Walk:
         links = self.stack.wiring.links
         answer, opt_out = self.stack.path("a"), "/o/" + links.token(Link("opt_out", self.journey_id, "survey"))
         self.look("a link that does not work", "/a/x")
-        self.look("decoy", "/d/" + links.token(Link("decoy", self.journey_id, "survey")))
         self.look("survey", answer)
         self.look("survey, a low rating marked", f"{answer}?r=1")
         self.look("survey, a high rating marked", f"{answer}?r=5")
@@ -114,6 +113,8 @@ class Walk:
         self.press("opted out of everything", opt_out, scope="everything")
         self.stack.run_until(self.stack.clock.now + timedelta(days=30))
         self.look("survey, too late for a rating", answer)
+        # Last, for an answer soon after it would be doubted.
+        self.look("decoy", "/d/" + links.token(Link("decoy", self.journey_id, "survey")))
         return self.seen
 
     def _recover(self) -> None:
