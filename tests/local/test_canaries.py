@@ -9,6 +9,7 @@ import json
 import logging
 import re
 from datetime import timedelta
+from email import message_from_bytes, policy
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -22,6 +23,9 @@ from tests.local.rederive import ROOT
 HISTORIES = ROOT / "examples" / "histories"
 MARK = re.compile(r"canar(?:y|ia)", re.IGNORECASE)
 _CASES = 60
+#: A link in a mail, and what opens it, wherever it stands.
+_TOKEN = re.compile(r"/[apowd]/([\w.-]{20,})")
+_TOKEN_ALONE = re.compile(r"[\w.-]{20,}")
 
 
 def _marked(tmp_path):
@@ -91,6 +95,10 @@ def _trouble(stack):
     sqs.send_message(QueueUrl=feedback, MessageBody=json.dumps({"mail": customer}))
 
 
+def _text(raw):
+    return message_from_bytes(raw, policy=policy.default).get_body(("plain",)).get_content()
+
+
 def _dead_letters(stack):
     sqs = stack.account.client("sqs")
     found = []
@@ -112,14 +120,16 @@ def test_no_name_address_or_word_of_anybody_is_logged_or_buried(tmp_path, writte
     replay.run_until(stack.clock.now + timedelta(days=1))
     buried = _dead_letters(stack)
     replay.run_until(given.last_resolution + timedelta(days=60))
-    mails = b"".join(mail.raw for mail in stack.account.ses.sent)
-    assert b"anaria" in mails, "the marks went through the whole run"
+    mails = "".join(_text(mail.raw) for mail in stack.account.ses.sent)
+    assert "anaria" in mails, "the marks went through the whole run"
+    tokens = set(_TOKEN.findall(mails))
+    assert len(tokens) > _CASES, "each mail has links of its own"
     assert len(written) > 500, "and it was logged"
     assert [json.loads(body).keys() for body in buried] == [{"put_aside"}] * 2
     printed = "".join(capfd.readouterr())
-    assert [
-        line for line in (*written, *stack.failures, *buried, *_dead_letters(stack), printed) if MARK.search(line)
-    ] == []
+    seen = [*written, *stack.failures, *buried, *_dead_letters(stack), printed]
+    assert [line for line in seen if MARK.search(line)] == []
+    assert {token for line in seen for token in _TOKEN_ALONE.findall(line)} & tokens == set()
 
 
 def _table_away_for_a_while(stack):
