@@ -20,7 +20,8 @@ class Envelope(msgspec.Struct, frozen=True):
     """Everything of a mail but its words.
 
     ``unsubscribe_url`` is set for asks and news (RFC 8058). ``thread`` is the id of the mail that opened the
-    conversation, as its reader has it; empty for the one that opens it. ``klass`` is the class of mail, or ``staff``.
+    conversation, as its reader has it; empty for the one that opens it. ``root`` is an id of ours that no mail has and
+    all of one conversation refer to: what answers any of them names it. ``klass`` is the class of mail, or ``staff``.
     """
 
     to: str
@@ -35,3 +36,4 @@ class Envelope(msgspec.Struct, frozen=True):
     tags: tuple[tuple[str, str], ...]
     unsubscribe_url: str = ""
     klass: str = "staff"
+    root: str = ""

@@ -139,6 +139,7 @@ class Letters:
             tags=tags,
             unsubscribe_url="" if touch.klass == "response" else opt_out,
             klass=touch.klass,
+            root=f"{journey.id}@{domain}",
         )
 
     def _ask(self, question: Question, journey: Journey, touch_id: str, said: Words) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def raw(body: Body, envelope: Envelope, sender_id: str) -> bytes:
     """Return the mail as bytes: plain text first, HTML beside it.
 
     SES signs it with DKIM as it stands, headers and all, and puts its own Date and Message-ID in the place of these:
-    ``<message id>@<region>.amazonses.com``. So a later mail refers to the opening one by the id that SES gave it.
+    ``<message id>@<region>.amazonses.com``. So a later mail refers to the opening one by the id that SES gave it, and
+    all of them to a root of ours, which mail programs hand on in what they answer: by it a reply is known.
     """
     message = MIMEMultipart("alternative")
     message["From"] = _address(envelope.sender_name, envelope.sender)
@@ -39,7 +40,10 @@ def raw(body: Body, envelope: Envelope, sender_id: str) -> bytes:
     message["Date"] = format_datetime(envelope.date)
     message["Message-ID"] = f"<{envelope.message_id}>"
     if envelope.thread:
-        message["In-Reply-To"] = message["References"] = f"<{envelope.thread}>"
+        message["In-Reply-To"] = f"<{envelope.thread}>"
+    references = [f"<{one}>" for one in (envelope.root, envelope.thread) if one]
+    if references:
+        message["References"] = " ".join(references)
     # RFC 3834: nobody's auto-responder should answer this.
     message["Auto-Submitted"] = "auto-generated"
     # Gmail's form, a:b:c:sender, of which it tells complaints apart by kind, class and stage; nobody's name is in it.

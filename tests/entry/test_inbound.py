@@ -292,6 +292,17 @@ def test_without_its_address_a_reply_is_known_by_what_it_answers_if_it_comes_fro
     assert [reply.doubt for reply in stack.journey(journey_id).replies] == ["unsigned"]
 
 
+def test_what_mail_programs_hand_on_of_a_mail_of_ours_names_its_journey(stack):
+    journey_id, _ = stack.surveyed()
+    survey = stack.account.ses.sent[-1]
+    root = next(line for line in survey.raw.decode().splitlines() if line.startswith("References: "))
+    # SES puts its own Message-ID in the place of ours, so a program answers to that.
+    answered = f"<{survey.message_id}@eu-central-1.amazonses.com>"
+    headers = [f"{root} {answered}", f"In-Reply-To: {answered}", "From: Ada <ada@example.com>", "Message-ID: <1@x>"]
+    _received(stack, _mail("To: help@example.com", *headers, body="It broke again."))
+    assert [(one.words, one.doubt) for one in stack.journey(journey_id).replies] == [("It broke again.", "unsigned")]
+
+
 def test_a_stranger_who_names_a_mail_of_ours_changes_nothing(stack):
     journey_id, _ = stack.surveyed()
     _, mails = _received(stack, recorded("gmail", journey=journey_id))

@@ -60,6 +60,16 @@ def test_a_subject_is_quoted(stack):
     assert _acknowledgement(stack)[0] == "Re: How did we do with “A red lamp”?"
 
 
+def test_the_mails_of_a_journey_are_one_conversation(stack):
+    journey_id = _answered_badly(stack, subject="A red lamp")
+    sent = [mail for mail in stack.account.ses.sent if mail.tags["kind"] != "staff-notice"]
+    survey, acknowledgement = (message_from_bytes(mail.raw, policy=policy.default) for mail in sent)
+    root, opening = f"<{journey_id}@example.com>", f"<{sent[0].message_id}@eu-central-1.amazonses.com>"
+    assert (survey["In-Reply-To"], survey["References"]) == (None, root)
+    assert (acknowledgement["In-Reply-To"], acknowledgement["References"]) == (opening, f"{root} {opening}")
+    assert acknowledgement["Subject"] == f"Re: {survey['Subject']}"
+
+
 @pytest.mark.parametrize(
     ("words", "claim"),
     [
