@@ -432,7 +432,8 @@ def _thanks(handled: Handled, answer_id: str, visit: Visit) -> Response:
 def _who_and_when(
     journey: Journey, answer: Answer, person: Person, documents: Documents, said: Words
 ) -> dict[str, Any]:
-    recovery = next((one for one in journey.recoveries if one.number == answer.recovery), None)
+    # A doubtful answer opens no recovery; who looks after the one that is open already hears of it all the same.
+    recovery = next((one for one in journey.recoveries if one.number == answer.recovery), journey.recovery)
     if recovery is None:
         # A person looks at it first, by then.
         look = documents.settings.calendar.add(answer.at, clock.span(answers.LOOK_WITHIN))

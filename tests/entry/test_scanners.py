@@ -206,6 +206,19 @@ def test_a_decoy_is_noted_apart_and_the_note_expires(asked):
     assert b"Mail filter" not in repr(new).encode(), "whoever it was is a keyed hash"
 
 
+def test_a_doubtful_answer_beside_an_open_recovery_is_told_who_looks_after_it(asked):
+    stack, journey_id, path = asked
+    _press(stack, path, 30, CUSTOMER, csat="2")
+    page = _press(stack, path, 0, SCANNER, csat="1").body.decode()
+    assert [(rating, bool(doubt), recovery) for rating, doubt, _, recovery in _kept(stack, journey_id)] == [
+        (2, False, 1),
+        (1, True, 0),
+    ]
+    owner = stack.wiring.documents.version("staff", 0).member(stack.journey(journey_id).recovery.owner)
+    text = " ".join(re.sub(r"<[^>]+>", "", page).split())
+    assert f"{owner.name}, Customer care, now looks after this personally" in text
+
+
 # -- a person looks --------------------------------------------------------------------------------------
 
 
@@ -254,6 +267,14 @@ def test_after_the_answer_window_the_page_takes_words_and_no_rating(asked):
     (answer,) = stack.journey(journey_id).answers
     assert (answer.scores, answer.words, answer.recovery) == ({}, "You never called!", 0)
     assert [todo.reason for todo in stack.journey(journey_id).todos] == ["words_alone"]
+
+
+def test_who_has_answered_and_comes_back_too_late_is_promised_no_correction(asked):
+    stack, _, path = asked
+    _press(stack, path, 30, csat="5")
+    _late(stack)
+    page = stack.request("GET", path).body.decode()
+    assert ("The time for a rating has passed." in page, "as a correction" in page) == (True, False)
 
 
 def test_after_the_answer_window_something_that_is_still_wrong_is_put_right(asked):

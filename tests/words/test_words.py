@@ -74,7 +74,7 @@ def test_any_header_has_a_language(header):
         ("fr", "vendredi 15 mai", "vendredi 15 mai à 17:00 (heure locale : New York)"),
         ("de", "Freitag, 15. Mai", "Freitag, 15. Mai, 17:00 Uhr (Ortszeit New York)"),
         ("pt", "sexta-feira, 15 de maio", "sexta-feira, 15 de maio, às 17:00 (horário local: Nova York)"),
-        ("ja", "5月15日金曜日", "5月15日金曜日 17:00(ニューヨーク時間)"),
+        ("ja", "5月15日金曜日", "5月15日金曜日 17:00（ニューヨーク時間）"),
         ("ar", "الجمعة، 15 مايو", "الجمعة، 15 مايو، الساعة 17:00 (بتوقيت نيويورك)"),
     ],
 )
