@@ -37,8 +37,9 @@ def write_back(stack: Stack, mail: Mail, words: str, number: int, *, away: bool)
     answer["To"] = to
     answer["Subject"] = f"{'Automatic reply' if away else 'Re'}: {mail.subject}"
     answer["Message-ID"] = f"<{number}@mail.example.org>"
-    # By the id that the customer's mail program saw: SES puts its own in the place of ours.
-    answer["In-Reply-To"] = answer["References"] = f"<{mail.id}@eu-central-1.amazonses.com>"
+    # By the id that the customer's mail program saw, which is SES's own, after what ours refers to.
+    seen = f"<{mail.id}@eu-central-1.amazonses.com>"
+    answer["In-Reply-To"], answer["References"] = seen, f"{mail.parsed['References'] or ''} {seen}".strip()
     if away:
         answer["Auto-Submitted"] = "auto-replied"
         answer["X-Auto-Response-Suppress"] = "All"

@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.entry.guard import form_token
+from chalicelib.journey import budget
 from chalicelib.journey.events import AnswerGiven, person_id_of
+from chalicelib.links import Link
 from chalicelib.store.access import Session
 from tests.entry.staff import Browser
 from tests.faults.world import DAY, HOUR, START, World
@@ -133,6 +135,19 @@ def test_a_journey_says_what_happened_what_is_next_and_what_the_customer_said(wo
     for said in ("The lamp recovering", "Still broken", "csat 1", "Recovery 1 P2", "Case resolved", "Pat Ørsted"):
         assert said in page
     assert "everybody was told, and the recovery is looked at again" in page
+
+
+def test_a_mail_that_was_not_sent_has_its_reason_in_words_beside_it(world):
+    world.reactions = {}
+    world.resolve("chair", {"email": "lee@example.org", "time_zone": "America/New_York"}, subject="The chair")
+    world.live(world.now + 2 * DAY)
+    chair = world.journeys["chair"]
+    opt_out = "/o/" + world.stack.wiring.links.token(Link("opt_out", chair, "survey"))
+    world.stack.submit(opt_out, "List-Unsubscribe=One-Click")
+    browser = console(world)
+    for journey, reason in ((chair, "opted_out"), (world.journeys["lens"], "answered")):
+        told = re.search(r"reminder not sent [^.]*", text(browser.get(f"/console/journeys/{journey}")))[0]
+        assert f"{told}.".endswith(budget.REASONS[reason])
 
 
 def test_from_the_page_of_a_journey_its_whole_recovery_is_worked(world):
