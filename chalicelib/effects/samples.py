@@ -4,6 +4,7 @@ The journey is made up (`journey/rehearsal.py`), the words are those of producti
 no page knows, so they lead nowhere.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
@@ -40,9 +41,16 @@ def in_force(store: DocumentStore, kind: str, version: int, now: datetime) -> Do
     )
 
 
-def mails(documents: Documents, language: str, now: datetime, letters: Letters) -> list[Sample]:
-    """Return every mail that these documents lead to, in the order of a journey that begins now."""
-    return [_sample(scene, documents, letters) for scene in rehearsal.scenes(documents, language, now)]
+def mails(documents: Documents, language: str, now: datetime, letters: Letters) -> Iterator[Sample]:
+    """Yield every mail that these documents lead to, in the order of a journey that begins now."""
+    for scene in rehearsal.scenes(documents, language, now):
+        yield _sample(scene, documents, letters)
+
+
+def mail(documents: Documents, language: str, now: datetime, letters: Letters, name: str) -> Sample | None:
+    """Return the mail of that name, or None when these documents lead to none; no other is written for it."""
+    scenes = rehearsal.scenes(documents, language, now)
+    return next((_sample(scene, documents, letters) for scene in scenes if scene.name == name), None)
 
 
 def _sample(scene: rehearsal.Scene, documents: Documents, letters: Letters) -> Sample:

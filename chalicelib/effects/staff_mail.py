@@ -108,8 +108,7 @@ class Samples(_MailToStaff):
 
     def _wanted(self, effect: SendSample, now: datetime) -> Sample | None:
         documents = samples.in_force(self._documents, effect.kind, effect.version, now)
-        found = samples.mails(documents, effect.language, now, self._letters)
-        return next((one for one in found if one.name == effect.name), None)
+        return samples.mail(documents, effect.language, now, self._letters, effect.name)
 
 
 def _copy(sample: Sample, member: StaffMember, key: str, now: datetime) -> tuple[Body, Envelope]:

@@ -4,7 +4,7 @@ Nothing is stored: what is pressed is decided, shown and forgotten.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,8 @@ from chalicelib.store.items import Stored
 
 #: Longer than a machine takes to press a button, shorter than any rule of a document is about.
 _READING = timedelta(seconds=30)
+#: How the name of each page begins, and that of no mail.
+PAGE = "page: "
 _VIEW = re.compile(r'name="view" value="([^"]+)"')
 _TITLE = re.compile(r"<title>([^<]*)</title>")
 
@@ -38,34 +40,54 @@ class Page(msgspec.Struct, frozen=True):
     html: str
 
 
-def pages(documents: Documents, language: str, now: datetime, links: Links) -> list[Page]:
-    """Return every page that these documents lead to, in the order of a journey that begins now."""
-    found: dict[str, Page] = {}
+def pages(documents: Documents, language: str, now: datetime, links: Links) -> Iterator[Page]:
+    """Yield every page that these documents lead to, in the order of a journey that begins now."""
+    found: set[str] = set()
     for scene in rehearsal.scenes(documents, language, now):
-        for page in _of(scene, documents, links):
-            found.setdefault(page.name, page)
-    return list(found.values())
+        for name, make in _of(scene, documents, links):
+            # several mails lead to the same page, and a page takes a while to make
+            if name not in found:
+                found.add(name)
+                yield make()
 
 
-def _of(scene: Scene, documents: Documents, links: Links) -> Iterator[Page]:
-    """Yield the pages to which the mail of a scene leads."""
-    touch = scene.touch
+def page(documents: Documents, language: str, now: datetime, links: Links, name: str) -> Page | None:
+    """Return the page of that name, or None when these documents lead to none; no other is made for it."""
+    for scene in rehearsal.scenes(documents, language, now):
+        for one, make in _of(scene, documents, links):
+            if one == name:
+                return make()
+    return None
+
+
+def _of(scene: Scene, documents: Documents, links: Links) -> Iterator[tuple[str, Callable[[], Page]]]:
+    """Yield the name of each page to which the mail of a scene leads, and what makes it."""
+    touch, journey = scene.touch, scene.journey
     if touch is None:
         return
-    visitor = _Visitor(scene, documents, links)
+
+    def visitor() -> _Visitor:
+        return _Visitor(scene, documents, links)
+
     if touch.kind in {"survey", "check-in"}:
-        asked = cadence.asked(touch, scene.journey, documents)
-        yield visitor.look(f"page: {scene.name}", Link("answer", scene.journey.id, touch.id))
+        asked, link = cadence.asked(touch, journey, documents), Link("answer", journey.id, touch.id)
+        yield _made(f"{PAGE}{scene.name}", visitor, link)
         if touch.kind == "survey":
             for name, end in (("bad", 0), ("good", 1)):
                 scores: dict[str, str] = {question.measure: str(SCALES[question.measure][end]) for question in asked}
-                yield visitor.press(f"page: after a {name} answer", Link("answer", scene.journey.id, touch.id), scores)
-            yield visitor.look("page: opting out", Link("opt_out", scene.journey.id, touch.id))
+                yield _made(f"{PAGE}after a {name} answer", visitor, link, scores)
+            yield _made(f"{PAGE}opting out", visitor, Link("opt_out", journey.id, touch.id))
     elif touch.kind == "proposal":
-        recovery = scene.journey.recoveries[-1]
-        link = Link("proposal", scene.journey.id, f"{recovery.number}.{touch.number}")
-        yield visitor.look("page: proposal", link)
-        yield visitor.press("page: after a word on the proposal", link, {"choice": "falls_short"})
+        link = Link("proposal", journey.id, f"{journey.recoveries[-1].number}.{touch.number}")
+        yield _made(f"{PAGE}proposal", visitor, link)
+        yield _made(f"{PAGE}after a word on the proposal", visitor, link, {"choice": "falls_short"})
+
+
+def _made(
+    name: str, visitor: "Callable[[], _Visitor]", link: Link, fields: dict[str, str] | None = None
+) -> tuple[str, Callable[[], Page]]:
+    """Return a page's name, and what makes it: a look at what a link leads to or, with fields, a press there."""
+    return name, lambda: visitor().press(name, link, fields) if fields else visitor().look(name, link)
 
 
 class _Visitor:

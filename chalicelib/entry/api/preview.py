@@ -79,10 +79,11 @@ class Sent(msgspec.Struct, frozen=True):
 @operation()
 def listing(context: Context, asked: Asked) -> Lines:
     """List every mail and page that a version leads to, with the day on which a journey that begins now comes to it."""
-    documents = _documents(context, asked)
+    letters = context.at.sample_letters
+    wanted = (_documents(context, asked), asked.language, context.now)
     return Lines(
-        [Line(one.name, one.to, one.at, one.body.subject) for one in _mails(context, asked, documents)],
-        [Line(one.name, "page", one.at, one.title) for one in _pages(context, asked, documents)],
+        [Line(one.name, one.to, one.at, one.body.subject) for one in samples.mails(*wanted, letters)],
+        [Line(one.name, "page", one.at, one.title) for one in preview_pages.pages(*wanted, letters.links)],
     )
 
 
@@ -90,9 +91,12 @@ def listing(context: Context, asked: Asked) -> Lines:
 def show(context: Context, asked: One) -> Shown:
     """Show one of the mails or pages that a version leads to."""
     documents = _documents(context, asked)
-    for page in _pages(context, asked, documents):
-        if page.name == asked.name:
-            return Shown(page.name, "page", page.at, "", page.title, "", page.html)
+    if asked.name.startswith(preview_pages.PAGE):
+        links = context.at.sample_letters.links
+        page = preview_pages.page(documents, asked.language, context.now, links, asked.name)
+        if page is None:
+            raise NotFound(f"no page {asked.name!r} in this preview")
+        return Shown(page.name, "page", page.at, "", page.title, "", page.html)
     one = _mail(context, asked, documents)
     return Shown(one.name, one.to, one.at, one.envelope.sender_name, one.body.subject, one.body.text, one.body.html)
 
@@ -126,16 +130,8 @@ def _documents(context: Context, asked: Asked | One) -> Documents:
         raise NotFound(f"no version {asked.version} of {asked.kind}") from error
 
 
-def _mails(context: Context, asked: Asked | One, documents: Documents) -> list[Sample]:
-    return samples.mails(documents, asked.language, context.now, context.at.sample_letters)
-
-
 def _mail(context: Context, asked: One, documents: Documents) -> Sample:
-    found = next((one for one in _mails(context, asked, documents) if one.name == asked.name), None)
+    found = samples.mail(documents, asked.language, context.now, context.at.sample_letters, asked.name)
     if found is None:
         raise NotFound(f"no mail {asked.name!r} in this preview")
     return found
-
-
-def _pages(context: Context, asked: Asked | One, documents: Documents) -> list[preview_pages.Page]:
-    return preview_pages.pages(documents, asked.language, context.now, context.at.sample_letters.links)
