@@ -38,7 +38,10 @@ class Breaker:
         if not why:
             return budget.Send()
         self._announcer.held(journey_id, f"breaker: {why}", now)
-        about = f"{tally.bounced} bounces and {tally.complained} complaints among {tally.sent} mails"
+        about = (
+            f"{_counted(tally.bounced, 'bounce')} and {_counted(tally.complained, 'complaint')}"
+            f" among {_counted(tally.sent, 'mail')}"
+        )
         self._announcer.once(_NAME, "breaker_open", about, journey_id, documents, now)
         return budget.hold(touch, now + clock.elapsed(rules.look_again), "breaker")
 
@@ -64,3 +67,7 @@ class Breaker:
         opened = self._counters.announced(_NAME)
         if opened is not None and now >= opened + clock.elapsed(rules.look_again):
             self._counters.withdraw(_NAME)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -57,7 +57,31 @@ REASONS = {
     "fuse_deployment": "As many automatic mails have gone out today as the settings allow, more wait",
 }
 #: What is told of the whole deployment, by way of the journey where it was noticed: nothing of that customer's.
-_OF_ALL = {"breaker_open": "In the last day", "fuse_contact": "Limit", "fuse_deployment": "Limit"}
+#: What came with the notice stands under the first label.
+_OF_ALL = {
+    "breaker_open": (
+        ("Of late", ""),
+        ("What waits", "Surveys, check-ins and news, for as long as they are of use."),
+        ("What goes on", "Answers to customers, what your people write, notices to staff."),
+        (
+            "What to do",
+            "Find out why, then forgive what has been: Documents, settings, Breaker, Judge since. Else it ends in time.",
+        ),
+    ),
+    "fuse_contact": (
+        ("Limit", ""),
+        ("What waits", "What is over goes on the next day (UTC), if it is still of use."),
+        (
+            "What to do",
+            "Look for a case that is reopened again and again. The limit is under Documents, settings, Fuses.",
+        ),
+    ),
+    "fuse_deployment": (
+        ("Limit", ""),
+        ("What waits", "What is over goes on the next day (UTC), if it is still of use."),
+        ("What to do", "A busy day? Then raise it: Documents, settings, Fuses. If not, look for a loop."),
+    ),
+}
 #: Its mails have an id of another form than those of all other Regions. Source: mails as they arrive.
 _FIRST_REGION = "us-east-1"
 
@@ -384,7 +408,7 @@ def scores(answer: Answer) -> str:
 
 def _lines(notice: NotifyStaff, journey: Journey, person: Person, documents: Documents) -> list[dict[str, str]]:
     if notice.reason in _OF_ALL:
-        return [{"label": _OF_ALL[notice.reason], "value": notice.about}]
+        return [{"label": label, "value": text or notice.about} for label, text in _OF_ALL[notice.reason]]
     known = person.customer
     name = f"{known.first_name} {known.last_name}".strip() if known else ""
     lines = [{"label": "Customer", "value": name or "name unknown"}]

@@ -111,6 +111,18 @@ def test_a_mistake_in_a_list_stands_beside_the_list():
     )
 
 
+def test_the_word_that_closes_the_breaker_is_one_line_and_an_instant():
+    held, fields = opened("settings")
+    field = find(form.groups("settings", held), "breaker.judge_since")
+    assert (field.kind, field.value) == ("line", "")
+    said = json.loads(form.document("settings", {**fields, field.name: "2026-03-02T09:00:00Z"}, held))
+    assert said["breaker"] == {**held["breaker"], "judge_since": "2026-03-02T09:00:00Z"}
+    wrong = form.document("settings", {**fields, field.name: "today"}, held)
+    with pytest.raises(BadDocument) as refused:
+        documents.read("settings", wrong.encode())
+    assert "judge_since" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("duration", "words"),
     [("PT24H", "1 day"), ("P3D", "3 days"), ("PT90M", "1 hour 30 minutes"), ("P2BD", "2 business days"), ("soon", "")],

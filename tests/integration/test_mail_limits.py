@@ -151,6 +151,7 @@ def test_asks_wait_while_too_much_comes_back_and_a_lead_is_told_once_and_respons
     told = [mail for mail in stack.account.ses.sent if mail.tags["effect"].startswith("notice-breaker")]
     assert len(told) == 1
     assert b"6 bounces and 0 complaints among 40 mails" in told[0].raw.replace(b"=\n", b"")
+    assert b"Judge since" in told[0].raw.replace(b"=\n", b"")
     stack.run_until(START + 4 * DAY)
     assert {_touches(stack, one)["survey"].status for one in (asked, other)} == {"delivered"}
     assert stack.wiring.counters.announced("breaker") is None, "closed by itself when the window was clean"
