@@ -65,7 +65,7 @@ _OF_ALL = {
         ("What goes on", "Answers to customers, what your people write, notices to staff."),
         (
             "What to do",
-            "Find out why, then forgive what has been: Documents, settings, Breaker, Judge since. Else it ends in time.",
+            "Find out why, then forgive what has been: Documents, settings, Breaker, Judge since. Or wait.",
         ),
     ),
     "fuse_contact": (
