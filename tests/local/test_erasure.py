@@ -9,6 +9,7 @@ import pytest
 from chalicelib.effects.erasing import CHUNK
 from chalicelib.journey.events import AddressCorrected, ErasureAsked, ReplyReceived, person_id_of
 from local.observe import every_item
+from local.stack import Stack
 from tests.faults.world import DAY, HOUR, START, World
 
 #: What may be found nowhere afterwards.
@@ -21,20 +22,20 @@ MARKS = ("canary", "secretly", *(words.lower() for words in WORDS))
 PERSON = person_id_of("canary-customer", "")
 
 
-def everything(world: World) -> str:
-    """All that the table and the queues hold, keys included, as one lower-case text."""
-    stored = [repr(item) for item in every_item(world.stack)]
-    queued = [repr(message) for message in world.stack.account.sqs.__dict__.items()]
-    bucket = world.stack.environment["MAIL_BUCKET"]
+def everything(stack: Stack) -> str:
+    """All that the table, the queues and the bucket hold, keys included, as one lower-case text."""
+    stored = [repr(item) for item in every_item(stack)]
+    queued = [repr(message) for message in stack.account.sqs.__dict__.items()]
+    bucket = stack.environment["MAIL_BUCKET"]
     kept = [
-        world.stack.account.s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read().decode()
-        for one in world.stack.account.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        stack.account.s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read().decode()
+        for one in stack.account.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
     ]
     return "\n".join([*stored, *queued, *kept]).lower()
 
 
 def found(world: World) -> list[str]:
-    text = everything(world)
+    text = everything(world.stack)
     return [mark for mark in MARKS if mark in text]
 
 
@@ -125,7 +126,7 @@ def test_who_comes_back_begins_anew(world):
     forget_again = ErasureAsked(event_id="erase/2", occurred_at=world.now, person_id=PERSON, by="ines")
     world.stack.wiring.desk.hand_in(forget_again)
     world.stack.settle()
-    assert ("newname" in everything(world), found(world)) == (False, [])
+    assert ("newname" in everything(world.stack), found(world)) == (False, [])
 
 
 def test_an_erasure_that_dies_at_any_of_its_steps_is_finished_by_who_looks_next():
