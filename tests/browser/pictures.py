@@ -95,17 +95,35 @@ def console(page, url, device):
     keep(page, f"console-today-{device}")
 
 
-def contact_sheets(browser):
+def mail(kind, language="en"):
+    """A mail of that kind as HTML."""
+    told = specimens.journey(SUBJECTS[language], WORDS)
+    proposals = tuple(replace(one, action=ACTION) for one in told.recoveries[0].proposals)
+    told = replace(told, recoveries=(replace(told.recoveries[0], proposals=proposals),))
+    reader = specimens.person(language, NAMES[language])
+    return specimens.write(kind, told, reader, specimens.documents())[0].html
+
+
+def walked():
+    """Every page in each of its states, in English and Arabic."""
+    return {language: _seen(Walk(language, None, SUBJECTS[language], NAMES[language])) for language in ("en", "ar")}
+
+
+def gallery(browser, pages):
+    """Every mail and every page, a sheet each: phone light, dark and Arabic, desktop light and Arabic in the dark."""
+    shown = {sheets.of_mail(kind): (mail(kind), mail(kind, "ar")) for kind in specimens.KINDS}
+    shown |= {sheets.of_page(name): (html, pages["ar"][name]) for name, html in pages["en"].items()}
+    sheets.GALLERY.mkdir(exist_ok=True)
+    for name, (english, arabic) in shown.items():
+        looks = [Shot(english), Shot(english, "dark"), Shot(arabic), Shot(english, viewport=sheets.DESKTOP)]
+        looks.append(Shot(arabic, "dark", sheets.DESKTOP))
+        size = sheets.draw(browser, looks, sheets.PHONE, sheets.GALLERY / f"{name}.png", sheets.SMALL)
+        print(f"{name}: {size // 1000} KB")  # noqa: T201 - a command line prints
+    (PICTURES.parent / "gallery.md").write_text(sheets.page(shown), encoding="utf-8")
+
+
+def contact_sheets(browser, pages):
     """Mails and pages side by side: light, dark, in Arabic, on a phone and a desktop."""
-
-    def mail(kind, language="en"):
-        told = specimens.journey(SUBJECTS[language], WORDS)
-        proposals = tuple(replace(one, action=ACTION) for one in told.recoveries[0].proposals)
-        told = replace(told, recoveries=(replace(told.recoveries[0], proposals=proposals),))
-        reader = specimens.person(language, NAMES[language])
-        return specimens.write(kind, told, reader, specimens.documents())[0].html
-
-    pages = {language: _seen(Walk(language, None, SUBJECTS[language], NAMES[language])) for language in ("en", "ar")}
     english, arabic, marked = pages["en"], pages["ar"], "survey, a low rating marked"
     mails = [Shot(mail("survey")), Shot(mail("acknowledgement")), Shot(mail("proposal"), "dark")]
     drawn = {
@@ -139,7 +157,9 @@ def main():
     with sync_playwright() as playwright:
         browser = start(playwright)
         # Before the demo starts: a process has one deployment at a time.
-        contact_sheets(browser)
+        pages = walked()
+        contact_sheets(browser, pages)
+        gallery(browser, pages)
         browser.close()
     with sync_playwright() as playwright, running_demo() as url:
         browser = start(playwright)

@@ -1,6 +1,7 @@
 """Contact sheets of mails and pages for the docs: as a phone or a desktop shows them, side by side in one picture."""
 
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,11 +10,41 @@ from playwright.sync_api import Browser
 
 PHONE = {"width": 390, "height": 620}
 DESKTOP = {"width": 820, "height": 600}
+#: For a sheet with every look of one mail or page.
+SMALL = 0.42
 #: Pictures stay small: a page shrunk to this is still read, and one sheet takes at most as many bytes.
 SCALE = 0.6
 LARGEST = 100_000
 _SHEET = """<!doctype html><style>body{margin:0;padding:10px;display:flex;gap:10px;background:#8a8a8a;width:max-content}
 img{display:block}</style>"""
+
+GALLERY = Path(__file__).parents[2] / "docs" / "pictures" / "gallery"
+_TOP = """# Gallery
+
+Every mail and every page of customers: on a phone in light, dark and Arabic, on a desktop in light and in Arabic, dark.
+What is for staff is English only. Made by `python -m tests.browser.pictures` from what ships; a test fails when one is
+missing.
+"""
+
+
+def of_mail(kind: str) -> str:
+    """Return the name of the sheet of that mail."""
+    return f"mail-{kind}"
+
+
+def of_page(name: str) -> str:
+    """Return the name of the sheet of a page in that state."""
+    return "page-" + "-".join(name.replace(",", "").split())
+
+
+def page(names: Iterable[str]) -> str:
+    """Return the page of the docs that shows these sheets."""
+    return _TOP + "".join(f"\n## {_title(name)}\n\n![{_title(name)}](pictures/gallery/{name}.png)\n" for name in names)
+
+
+def _title(name: str) -> str:
+    what, _, which = name.partition("-")
+    return f"{what.capitalize()}: {which.replace('-', ' ')}"
 
 
 @dataclass(frozen=True)
@@ -22,11 +53,12 @@ class Shot:
 
     html: str
     scheme: Literal["light", "dark"] = "light"
+    viewport: dict[str, Any] | None = None
 
 
-def draw(browser: Browser, shots: list[Shot], viewport: dict[str, Any], path: Path) -> int:
+def draw(browser: Browser, shots: list[Shot], viewport: dict[str, Any], path: Path, scale: float = SCALE) -> int:
     """Draws the shots side by side; returns the bytes of the picture, and fails when there are too many."""
-    taken = [_take(browser, shot, viewport) for shot in shots]
+    taken = [_take(browser, shot, shot.viewport or viewport, scale) for shot in shots]
     images = "".join(f'<img src="data:image/png;base64,{b64encode(one).decode()}">' for one in taken)
     context = browser.new_context(viewport={"width": 2000, "height": 1000})
     page = context.new_page()
@@ -38,8 +70,8 @@ def draw(browser: Browser, shots: list[Shot], viewport: dict[str, Any], path: Pa
     return size
 
 
-def _take(browser: Browser, shot: Shot, viewport: dict[str, Any]) -> bytes:
-    context = browser.new_context(viewport=viewport, device_scale_factor=SCALE, color_scheme=shot.scheme)
+def _take(browser: Browser, shot: Shot, viewport: dict[str, Any], scale: float) -> bytes:
+    context = browser.new_context(viewport=viewport, device_scale_factor=scale, color_scheme=shot.scheme)
     page = context.new_page()
     page.set_content(shot.html)
     picture = page.screenshot(animations="disabled", caret="hide")

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from chalicelib.effects import rendering
 from chalicelib.effects.words import NAMES
 from chalicelib.journey.documents import LANGUAGES
+from tests.browser import sheets
 from tests.words import specimens
-from tests.words.specimens import HOSTILE, PAGES, Page
+from tests.words.specimens import HOSTILE, KINDS, PAGES, Page
 from tests.words.walk import Walk
 
 #: Promise M6: what a page weighs on the wire, uncompressed.
@@ -29,6 +30,13 @@ def test_every_page_of_the_folder_is_on_the_way(monkeypatch):
     monkeypatch.setattr(rendering, "page", lambda name, *args: (drawn.add(name), render(name, *args))[1])
     Walk("en").everywhere()
     assert drawn == PAGES - OF_STAFF
+
+
+def test_the_gallery_of_the_docs_shows_every_mail_and_every_page_in_each_of_its_states():
+    names = {*map(sheets.of_mail, KINDS), *(sheets.of_page(seen.name) for seen in walked("en"))}
+    assert {path.stem for path in sheets.GALLERY.iterdir()} == names, "python -m tests.browser.pictures draws them"
+    shown = re.findall(r"\(pictures/gallery/(.+)\.png\)", (sheets.GALLERY.parents[1] / "gallery.md").read_text("utf-8"))
+    assert sorted(shown) == sorted(names)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
