@@ -58,7 +58,11 @@ class Shot:
 
 def draw(browser: Browser, shots: list[Shot], viewport: dict[str, Any], path: Path, scale: float = SCALE) -> int:
     """Draws the shots side by side; returns the bytes of the picture, and fails when there are too many."""
-    taken = [_take(browser, shot, shot.viewport or viewport, scale) for shot in shots]
+    return compose(browser, [_take(browser, shot, shot.viewport or viewport, scale) for shot in shots], path)
+
+
+def compose(browser: Browser, taken: list[bytes], path: Path, largest: int = LARGEST) -> int:
+    """Lays pictures that were taken side by side; returns the bytes of the sheet, and fails when there are too many."""
     images = "".join(f'<img src="data:image/png;base64,{b64encode(one).decode()}">' for one in taken)
     context = browser.new_context(viewport={"width": 2000, "height": 1000})
     page = context.new_page()
@@ -66,7 +70,7 @@ def draw(browser: Browser, shots: list[Shot], viewport: dict[str, Any], path: Pa
     page.locator("body").screenshot(path=path)
     context.close()
     size = path.stat().st_size
-    assert size <= LARGEST, f"{path.name} has {size} bytes"
+    assert size <= largest, f"{path.name} has {size} bytes"
     return size
 
 
