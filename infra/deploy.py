@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from chalicelib.effects.allowlist import EVERYONE
 from infra import after_deploy, chalice_config, deployed, keys, policies, stack
 from infra.aws import Aws
 from infra.cloudformation import Stacks
@@ -69,6 +70,8 @@ class Address:
     #: What links in mails begin with.
     base: str
     bus: str
+    #: Whom it may write to, as the functions have it: see `only_to`.
+    mails_to: str
 
 
 class Deployer:
@@ -158,7 +161,7 @@ class Deployer:
         )
         for line in [*(changed or ["as wanted"]), *impossible]:
             self._say(f"settings   {line}")
-        return Address(api["rest_api_url"].rstrip("/"), base, outputs["eventBus"])
+        return Address(api["rest_api_url"].rstrip("/"), base, outputs["eventBus"], _mails_to(self._plan.stage, choices))
 
     def _converge(
         self,
@@ -269,8 +272,7 @@ class Deployer:
         folder = chalice_config.policy_folder(stage)
         chosen = {variable: choices[name] for name, variable in CHOICES.items() if name in choices}
         if "mail_from" in choices:
-            # Not kept among the choices: it follows the sender until somebody says otherwise.
-            chosen.setdefault("MAIL_ONLY_TO", only_to(stage, choices["mail_from"]))
+            chosen["MAIL_ONLY_TO"] = _mails_to(stage, choices)
         environment = {**stack.environment(outputs), **chosen, "SECRETS_PREFIX": secrets_prefix(stage)}
         if base:
             environment["BASE_URL"] = base
@@ -286,7 +288,12 @@ class Deployer:
 
 def only_to(stage: str, mail_from: str) -> str:
     """Return to whom a stage of which nobody has said more may write: production to all, others to their own domain."""
-    return "*" if stage in PRODUCTION else mail_from.rpartition("@")[2].rstrip("> ").lower()
+    return EVERYONE if stage in PRODUCTION else mail_from.rpartition("@")[2].rstrip("> ").lower()
+
+
+def _mails_to(stage: str, choices: Mapping[str, str]) -> str:
+    """Return whom a stage may write to. Unless it was chosen it is not kept: it follows the sender."""
+    return choices.get("mail_only_to") or only_to(stage, choices["mail_from"])
 
 
 def _api(state: deployed.State) -> dict[str, Any]:
@@ -354,5 +361,6 @@ def run(args: argparse.Namespace) -> int:
     """Deploy the stage that the command names; returns the exit code."""
     address = Deployer(plan(args), Aws()).deploy()
     print(f"\napi        {address.api}\nlinks      {address.base}\nevent bus  {address.bus}")
+    print(f"mails to   {'everyone' if address.mails_to == EVERYONE else f'{address.mails_to} only'}")
     print(f"webhook key: aws ssm get-parameter --with-decryption --name {secrets_prefix(args.stage)}/webhook-keys")
     return 0

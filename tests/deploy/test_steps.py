@@ -552,6 +552,27 @@ def test_what_was_chosen_once_is_kept_with_the_stage(aws, project, chalice):
     assert (variables["MAIL_FROM"], variables["REPLY_TO"]) == ("care@example.com", "other@example.com")
 
 
+@pytest.mark.parametrize(
+    ("stage", "sender", "to"),
+    [
+        ("prod", "care@example.com", "*"),
+        ("production", "care@example.com", "*"),
+        ("dev", "care@example.com", "example.com"),
+        ("prod-2", "Care <Care@Example.com>", "example.com"),
+    ],
+)
+def test_only_production_writes_to_everyone_without_being_told(stage, sender, to):
+    assert deploy.only_to(stage, sender) == to
+
+
+def test_a_stage_writes_to_its_sender_s_domain_until_it_is_told_to_whom(aws, project, chalice):
+    first = _deployer(aws, project, chalice, [], **CARE).deploy()
+    assert (first.mails_to, _variables(project)["MAIL_ONLY_TO"]) == ("example.com", "example.com")
+    _deployer(aws, project, chalice, [], mail_only_to="*").deploy()
+    later = _deployer(aws, project, chalice, []).deploy()
+    assert (later.mails_to, _variables(project)["MAIL_ONLY_TO"]) == ("*", "*")
+
+
 def test_a_domain_for_replies_reaches_the_stack_and_the_functions(aws, project, chalice):
     parser = ArgumentParser()
     deploy.add_arguments(parser)
