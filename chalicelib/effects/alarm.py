@@ -1,7 +1,7 @@
 """The one alarm of each journey: a one-time schedule named after it, so that setting it twice is once."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +13,7 @@ from chalicelib.store.table import Table
 
 #: Looks at the table again after this many changes under its hands; then the effect stays owed.
 _TRIES = 5
+_ALMOST_A_SECOND = timedelta(seconds=1) - timedelta.resolution
 
 
 class Alarms:
@@ -48,7 +49,9 @@ class Alarms:
             self._boundary("set-alarm", lambda: self._set(journey_id, wake))
 
     def _set(self, journey_id: str, wake: datetime) -> None:
-        at = wake.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+        # The next whole second, which is all that a schedule can say: an alarm that rang before its journey's wake-up would
+        # change nothing and be gone.
+        at = (wake.astimezone(UTC) + _ALMOST_A_SECOND).replace(microsecond=0, tzinfo=None)
         schedule = {
             "Name": journey_id,
             "GroupName": self._group,
