@@ -49,8 +49,8 @@ class Alarms:
             self._boundary("set-alarm", lambda: self._set(journey_id, wake))
 
     def _set(self, journey_id: str, wake: datetime) -> None:
-        # The next whole second, which is all that a schedule can say: an alarm that rang before its journey's wake-up would
-        # change nothing and be gone.
+        # The next whole second, which is all that a schedule can say: an alarm that rang before its journey's wake-up
+        # would change nothing and be gone.
         at = (wake.astimezone(UTC) + _ALMOST_A_SECOND).replace(microsecond=0, tzinfo=None)
         schedule = {
             "Name": journey_id,

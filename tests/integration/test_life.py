@@ -250,3 +250,14 @@ def test_a_bad_document_is_refused_by_field_and_changes_nothing(aws):
     status, problem = aws.signed("PUT", "/documents/cadence", json.dumps(shown["document"]).encode())
     assert (status, "$.survey.after" in problem["detail"]) == (422, True)
     assert aws.rows() == before
+
+
+def test_an_alarm_rings_at_the_wake_up_or_after_it_and_never_before(aws):
+    """A schedule knows whole seconds only; one that rang early would change nothing, and be gone."""
+    journey_id = _resolved(aws, resolved_at=(START - timedelta(microseconds=1)).isoformat())
+    wake = aws.journey(journey_id).wake_at
+    assert wake.microsecond
+    assert len(aws.mails("survey")) == 0
+    aws.ring(journey_id)
+    assert aws.now - wake < timedelta(seconds=1)
+    assert len(aws.mails("survey")) == 1

@@ -241,12 +241,19 @@ def test_every_call_is_counted_and_every_unit(account):
     client.get_item(TableName="main", Key={"pk": {"S": "a"}, "sk": {"S": "1"}})
     client.get_item(TableName="main", Key={"pk": {"S": "a"}, "sk": {"S": "1"}}, ConsistentRead=True)
     together(client, [("put", ("b", "1"), None), ("delete", ("a", "1"), None)])
-    expected = {"CreateTable": 1, "PutItem": 1, "GetItem": 2, "TransactWriteItems": 1}
+    check = {
+        "TableName": "main",
+        "Key": {"pk": {"S": "b"}, "sk": {"S": "1"}},
+        "ConditionExpression": "attribute_exists(pk)",
+    }
+    client.transact_write_items(TransactItems=[{"ConditionCheck": check}])
+    expected = {"CreateTable": 1, "PutItem": 1, "GetItem": 2, "TransactWriteItems": 2}
     assert account.calls == Counter({f"dynamodb.{name}": count for name, count in expected.items()})
-    # put: 2 KB in the table, 1 in the index; transaction: twice 1 KB, twice 2 KB, and twice the index entry that goes
+    # put: 2 KB in the table, 1 in the index; transaction: twice 1 KB, twice 2 KB, the index entry that goes;
+    # a check: twice 1 KB
     assert dict(account.units) == {
-        "dynamodb.write": 3 + 2 + 4 + 2,
-        "dynamodb.write.main/due": 1 + 2,
+        "dynamodb.write": 3 + 2 + 4 + 1 + 2,
+        "dynamodb.write.main/due": 1 + 1,
         "dynamodb.read": 0.5 + 1,
     }
 
