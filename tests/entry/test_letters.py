@@ -66,6 +66,7 @@ def test_the_mails_of_a_journey_are_one_conversation(stack):
     survey, acknowledgement = (message_from_bytes(mail.raw, policy=policy.default) for mail in sent)
     root, opening = f"<{journey_id}@example.com>", f"<{sent[0].message_id}@eu-central-1.amazonses.com>"
     assert (survey["In-Reply-To"], survey["References"]) == (None, root)
+    assert survey["Message-ID"] == f"<{journey_id}.survey@example.com>", "made again it has the same id"
     assert (acknowledgement["In-Reply-To"], acknowledgement["References"]) == (opening, f"{root} {opening}")
     assert acknowledgement["Subject"] == f"Re: {survey['Subject']}"
 

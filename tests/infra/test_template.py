@@ -1,6 +1,8 @@
 """The template as CloudFormation will read it, and what every stage made from it must have."""
 
+import json
 import re
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,9 @@ from chalice import Chalice
 from chalice.config import Config
 from chalice.deploy.appgraph import ApplicationGraphBuilder
 
+from chalicelib.effects.announce import Announcer
 from chalicelib.settings import queue_name
+from chalicelib.telemetry import structured
 from infra import stack
 
 ACCOUNT = "123456789012"
@@ -304,6 +308,20 @@ def test_every_dead_letter_queue_has_an_alarm_and_every_queue_one_for_its_age():
         *((f"aftercare-test-{name}", "ApproximateAgeOfOldestMessage", 15 * 60) for name in QUEUES),
         ("test", "MailHeld", 0),
     }
+
+
+def test_the_alarm_of_held_mail_watches_what_the_functions_log(capsys):
+    """CloudWatch makes the metric of the line itself: one JSON object, its names beside the key ``_aws``."""
+    structured.cache_clear()
+    Announcer(None, "test", structured()).held("j1", "fuse_contact", datetime(2026, 3, 2, 15, tzinfo=UTC))
+    structured.cache_clear()
+    line = json.loads(capsys.readouterr().out)
+    assert line["_aws"]["Timestamp"] == 1772463600000
+    (metric,) = line["_aws"]["CloudWatchMetrics"]
+    (alarm,) = [each for each in _all("AWS::CloudWatch::Alarm") if each["MetricName"] == "MailHeld"]
+    assert (metric["Namespace"], metric["Metrics"][0]["Name"]) == (alarm["Namespace"], alarm["MetricName"])
+    assert [{"Name": name, "Value": line[name]} for name in metric["Dimensions"][0]] == alarm["Dimensions"]
+    assert (line["MailHeld"], line["why"], line["journey_id"]) == (1, "fuse_contact", "j1")
 
 
 def test_alarms_notify_nobody_unless_a_topic_is_given(monkeypatch):
