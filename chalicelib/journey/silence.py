@@ -4,7 +4,10 @@ from chalicelib.journey import clock
 from chalicelib.journey import events as e
 from chalicelib.journey.rules import CALM, leads_to
 from chalicelib.journey.state import Stage, Suppression
-from chalicelib.journey.turn import Turn
+from chalicelib.journey.turn import NOT_OWED, Turn
+
+#: Why a touch is not sent, by how its customer was silenced, where their address says nothing more.
+_REASON_OF = {"opted_out": "opted_out", "unreachable": "hard_bounce"}
 
 
 @leads_to(Stage.OPTED_OUT, of=CALM)
@@ -38,12 +41,13 @@ def silence(turn: Turn, reason: str, scope: e.Scope, fact: str) -> None:
 def _go_quiet(turn: Turn, reason: str, scope: e.Scope, fact: str) -> None:
     if turn.journey.is_final or turn.journey.stage is Stage.UNBORN:
         return
+    # A complaint silences as a word to us does; what was planned says which of the two it was.
+    held = turn.person.suppressed
+    turn.drop_planned(held.reason if held is not None else _REASON_OF[reason], kinds=NOT_OWED)
     recovery = turn.journey.recovery
     if recovery is None:
         turn.end(Stage(reason), fact)
         return
-    quiet = "opted_out" if reason == "opted_out" else "hard_bounce"
-    turn.drop_planned(quiet, kinds=("survey", "reminder", "check-in", "update", "thank-you"))
     if scope == "everything":
         turn.notify(f"another-way-{turn.event.event_id}", turn.owner(), "another_way", about=str(recovery.number))
 

@@ -45,7 +45,7 @@ def opts_out_of_everything(history: History) -> Decision:
 WAYS = {
     opts_out: (Stage.OPTED_OUT, "opted out of asks on {:%Y-%m-%d}", "opted_out"),
     opts_out_of_everything: (Stage.OPTED_OUT, "opted out of everything on {:%Y-%m-%d}", "opted_out"),
-    complains: (Stage.OPTED_OUT, "marked our mail as spam on {:%Y-%m-%d}", "opted_out"),
+    complains: (Stage.OPTED_OUT, "marked our mail as spam on {:%Y-%m-%d}", "complaint"),
     bounces: (Stage.UNREACHABLE, "hard bounce on {:%Y-%m-%d}", "hard_bounce"),
 }
 
@@ -126,6 +126,13 @@ def test_the_mail_that_bounced_was_not_sent_for_that_reason():
     bounces(history)
     assert history.statuses() == {"survey": "hard_bounce", "reminder": "hard_bounce"}
     assert history.touch("survey").sent_at == TUESDAY
+
+
+@pytest.mark.parametrize(("way", "reason"), [(complains, "complaint"), (lambda h: h.opts_out("asks"), "opted_out")])
+def test_what_was_planned_says_whether_it_was_a_complaint_or_a_word_to_us(way, reason):
+    history = at("asked")
+    way(history)
+    assert (history.journey.outcome, history.statuses()["reminder"]) == (Stage.OPTED_OUT, reason)
 
 
 def test_what_was_due_at_that_instant_does_not_go():
