@@ -19,7 +19,7 @@ SUBJECTS = {
     "es": "Un pedido que salió mal",
     "fr": "Une commande qui s’est mal passée",
     "de": "Eine Bestellung, bei der etwas schiefging",
-    "pt": "Uma encomenda que correu mal",
+    "pt": "Um pedido que deu errado",
     "ja": "ご注文の不具合",
     "ar": "طلبية لم تسر كما يجب",
 }
