@@ -1,5 +1,6 @@
 """The account that a command works on."""
 
+import os
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,8 @@ class Aws:
 
     def __init__(self, session: Any | None = None) -> None:
         """Take a session of boto3, else that of the environment; raises NoRegion."""
-        self._session = session or boto3.Session()
+        # Lambda, the AWS CLI and most SDKs go by AWS_REGION first; boto3 alone does not know it.
+        self._session = session or boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
         if not self._session.region_name:
             raise NoRegion("no Region: set AWS_REGION or AWS_DEFAULT_REGION, or name one in the profile")
         self.region: str = self._session.region_name

@@ -236,7 +236,7 @@ class Deployer:
         return variables
 
     def _chalice(self, *arguments: str) -> str:
-        return self._run_chalice(self._interpreter(), self._plan.project, *arguments)
+        return self._run_chalice(self._interpreter(), self._plan.project, *arguments, region=self._aws.region)
 
     def _interpreter(self) -> Interpreter:
         self._python = self._python or interpreter(self._plan.project, self._plan.runtime)

@@ -65,7 +65,7 @@ class Destroyer:
                 # chalice delete loads app.py, and wants a section to exist; nothing in it matters for deleting
                 chalice_config.write(project, stage, chalice_config.section(stage, {}, folder="policies"))
             python = self._python or interpreter(project, self._plan.runtime)
-            self._say(self._run_chalice(python, project, "delete", "--stage", stage).rstrip())
+            self._say(self._run_chalice(python, project, "delete", "--stage", stage, region=self._aws.region).rstrip())
         deployed.state_file(project, stage).unlink(missing_ok=True)
         chalice_config.write(project, stage, None)
         deployment.forget("state")

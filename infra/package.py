@@ -40,6 +40,7 @@ _DESCRIPTIONS: Final = {
     "ReplyTo": "The address that people read.",
     "MailOnlyTo": "Addresses and domains, separated by commas, that the stage may write to; * for everyone.",
 }
+_SOME_REGION: Final = "us-east-1"
 #: As ELF headers (e_machine) name the processors, and wheels the platforms.
 _MACHINES: Final = {"arm64": (0xB7, "aarch64"), "x86_64": (0x3E, "x86_64")}
 
@@ -99,10 +100,14 @@ def finish(archive: Path, python: Interpreter, requirements: Path, architecture:
         raise Incomplete(done.stdout + done.stderr)
 
 
-def chalice(python: Interpreter, project: Path, *arguments: str) -> str:
-    """Run a command of Chalice in a project and return what it printed; raises ChaliceFailed."""
-    # Chalice ships the __pycache__ that importing app.py would leave. A Region it needs for the suffix of AWS's domain.
-    environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+def chalice(python: Interpreter, project: Path, *arguments: str, region: str = _SOME_REGION) -> str:
+    """Run a command of Chalice in a project and return what it printed; raises ChaliceFailed.
+
+    ``region`` is where it works; a command that asks nothing of AWS needs one for the suffix of AWS's domain only.
+    """
+    # Said outright: what it would find by itself is another Region than ours, where AWS_REGION or a profile names that.
+    # Without bytecode, for Chalice ships the __pycache__ that importing app.py would leave.
+    environment = {**os.environ, "AWS_DEFAULT_REGION": region, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTHONPATH", None)  # what is imported while app.py is loaded is what was installed for it
     done = run_quietly([python.chalice, "--project-dir", project, *arguments], env=environment, cwd=project)
     if done.returncode:

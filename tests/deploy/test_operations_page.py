@@ -31,7 +31,7 @@ def test_every_command_of_the_page_is_run_by_a_test():
 
 
 def test_a_command_that_is_spoken_of_is_shown_as_well():
-    """Only what is shown is run; a command in the middle of a sentence would be neither. Two of them need no account."""
+    """Only what is shown is run; a command amid a sentence would be neither. Two of them need no account."""
     run = " ; ".join(each.command for title in RUN_BY for each in page.shown(page.section(title)))
     prose = re.sub(r"^ {4,}.*$", "", page.PAGE.read_text("utf-8"), flags=re.MULTILINE)
     spoken = {found for each in re.findall(r"`([^`]+)`", prose) for found in COMMAND.findall(" ".join(each.split()))}

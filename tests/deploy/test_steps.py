@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import warnings
 import zipfile
 from argparse import ArgumentParser, Namespace
@@ -16,7 +17,7 @@ from moto import mock_aws
 
 import app
 from chalicelib.entry.webhooks import key_of
-from infra import after_deploy, chalice_config, deploy, deployed, destroy, keys, stack
+from infra import after_deploy, chalice_config, deploy, deployed, destroy, keys, package, stack
 from infra.aws import Aws, NoRegion
 from infra.cloudformation import StackBusy, StackFailed, Stacks
 from infra.interpreter import Interpreter
@@ -455,10 +456,12 @@ class Chalice:
     def __init__(self, aws):
         self._aws = aws
         self.commands = []
+        self.regions = set()
         self.fail = False
 
-    def __call__(self, python, project, *arguments):
+    def __call__(self, python, project, *arguments, region):
         self.commands.append(arguments[0])
+        self.regions.add(region)
         return getattr(self, arguments[0])(project)
 
     def package(self, project):
@@ -630,6 +633,39 @@ def test_the_stage_in_the_region_is_asked_for_when_there_is_none(monkeypatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(NoRegion):
         Aws(boto3.Session())
+
+
+@pytest.mark.parametrize(
+    ("variables", "profile", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-south-1", "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-north-1"}, "eu-south-1", "eu-north-1"),
+        ({}, "eu-south-1", "eu-south-1"),
+    ],
+    ids=["AWS_REGION", "AWS_DEFAULT_REGION", "profile"],
+)
+def test_chalice_works_in_the_region_of_the_stack(monkeypatch, tmp_path, project, variables, profile, region):
+    """By itself it would deploy elsewhere: it does not know the first, and the second would win over the third."""
+    (tmp_path / "config").write_text(f"[default]\nregion = {profile}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    aws = Aws()
+    chalice = Chalice(aws)
+    address = _deployer(aws, project, chalice, [], **CARE).deploy()
+    _destroyer(aws, project, chalice).destroy(delete_data=False)
+    assert (aws.region, chalice.regions, address.api.split(".")[2]) == (region, {region}, region)
+
+
+def test_chalice_is_told_its_region_and_not_where_else_to_look(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    program = tmp_path / "chalice"
+    program.write_text(f"#!{sys.executable}\nimport os\nprint(os.environ['AWS_DEFAULT_REGION'])\n")
+    program.chmod(0o755)
+    said = package.chalice(Interpreter(tmp_path / "python", "3.13"), tmp_path, "deploy", region="eu-south-1")
+    assert said == "eu-south-1\n"
 
 
 # -- taking it away ----------------------------------------------------------------------------------------
