@@ -150,6 +150,40 @@ def test_public_holidays_are_added_to_the_closed_days_once(lead):
     assert len(closed) == len(set(closed))
 
 
+@pytest.mark.parametrize("country", ["XX", "DE/XX", "Germany", ""])
+def test_a_country_that_is_not_known_is_said_and_costs_nothing_that_was_typed(lead, country):
+    sent = fields(lead.get("/console/documents/settings")) | {"pause": "P45D", "act": "form:holidays"}
+    reply = lead.press("/console/documents/settings", **{**sent, "country": country})
+    assert (reply.status, "not known here: choose one of the list" in unescape(reply.body.decode())) == (422, True)
+    assert (fields(reply)["pause"], fields(reply)["country"]) == ("P45D", country)
+
+
+def test_a_day_that_is_past_puts_nothing_into_force(lead):
+    sent = fields(lead.get("/console/documents/cadence")) | {"survey.after": "P2D", "when": "at"}
+    for when in (lead.stack.clock.now - timedelta(days=365), lead.stack.clock.now - timedelta(days=1)):
+        past = when.strftime("%Y-%m-%dT%H:%M")
+        reply = lead.press("/console/documents/cadence", **{**sent, "act": "form:store", "at": past})
+        assert (reply.status, "that is past already" in reply.body.decode()) == (422, True)
+        assert fields(reply)["survey.after"] == "P2D", "what was typed is not lost"
+    lead.press("/console/documents/cadence", **{**sent, "act": "form:store", "when": "stored"})
+    assert lead.press("/console/documents/cadence/activate", version="1", at=past).status == 422
+    assert lead.stack.wiring.documents.pointer("cadence") == Pointer(held=0, newest=1)
+
+
+@pytest.mark.parametrize("version", ["", "one", "-1", "1e3", "123456789"])
+def test_a_version_that_cannot_be_read_is_not_the_one_that_ships(lead, version):
+    sent = fields(lead.get("/console/documents/cadence"))
+    lead.press("/console/documents/cadence", **{**sent, "act": "form:store", "when": "now"})
+    assert lead.press("/console/documents/cadence/activate", version=version).status == 422
+    assert lead.stack.wiring.documents.pointer("cadence") == Pointer(held=1, newest=1)
+
+
+def test_a_page_takes_no_more_than_the_api(lead):
+    sent = fields(lead.get("/console/documents/cadence")) | {"note": "n" * 301}
+    reply = lead.press("/console/documents/cadence", **{**sent, "act": "form:store"})
+    assert (reply.status, lead.stack.wiring.documents.pointer("cadence").newest) == (422, 0)
+
+
 def test_a_row_is_added_to_a_list_without_storing_anything(lead):
     sent = fields(lead.get("/console/documents/cadence")) | {"add": "survey.reminders"}
     page = lead.press("/console/documents/cadence", **sent)

@@ -195,7 +195,7 @@ def store(context: Context, asked: New) -> Stored:
     raw = _raw(asked.text)
     if asked.activate and asked.activate_at is not None:
         raise BadField("activate_at", "it comes into force at once, or at an instant: not both")
-    at = _instant("activate_at", asked.activate_at)
+    at = _to_come(context, "activate_at", asked.activate_at)
     try:
         number = context.at.documents.put(
             asked.kind,
@@ -219,7 +219,7 @@ def store(context: Context, asked: New) -> Stored:
 def activate(context: Context, asked: Activation) -> State:
     """Put a stored version into force, at once or from an instant on."""
     _check_role(context, asked.kind)
-    at = _instant("at", asked.at)
+    at = _to_come(context, "at", asked.at)
     documents.read(asked.kind, _text(context, asked.kind, asked.version).encode())
     context.at.documents.activate(asked.kind, asked.version, context.now, at)
     return _state(context, asked.kind)
@@ -280,9 +280,12 @@ def _text(context: Context, kind: str, number: int) -> str:
         raise NotFound(f"no version {number} of {kind}") from error
 
 
-def _instant(name: str, at: datetime | None) -> datetime | None:
+def _to_come(context: Context, name: str, at: datetime | None) -> datetime | None:
+    """Return an instant that is still to come: a past one is a slip of the pen, and would be in force at once."""
     if at is not None and at.tzinfo is None:
         raise BadField(name, "an instant has a time zone, such as 2026-05-04T09:00:00+02:00")
+    if at is not None and at <= context.now:
+        raise BadField(name, "that is past already; to have it in force at once, name no instant")
     return at
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from chalice import Response
 
 from chalicelib.entry import document_form
@@ -13,7 +14,7 @@ from chalicelib.entry.api import documents as room
 from chalicelib.entry.api import holidays as days
 from chalicelib.entry.api import preview as rehearsed
 from chalicelib.entry.api.operations import Nothing
-from chalicelib.entry.api.problems import Problem, Refused, problem_of
+from chalicelib.entry.api.problems import BadField, Problem, Refused, problem_of
 from chalicelib.entry.console.house import Visit
 from chalicelib.journey import clock
 from chalicelib.journey.documents import KINDS, LANGUAGES
@@ -25,6 +26,7 @@ ABOUT = {
     "settings": "Brands and senders, working hours and closed days, limits and fuses.",
     "staff": "Who works here, and what they may do.",
 }
+_NO_COUNTRY = "The holidays of that country or region are not known here: choose one of the list, such as DE or DE/BY."
 _LANGUAGE_NAMES = {
     "en": "English",
     "es": "Spanish",
@@ -57,9 +59,9 @@ def submit(visit: Visit) -> Response:
     kind = _kind(visit)
     side, _, act = visit.fields.get("act", "").partition(":")
     state = visit.call("documents.state", room.Which(kind))
-    text, based_on = _typed(visit, kind, side), _number(visit.fields.get("based_on", ""))
-    if act != "store":
-        return _editor(visit, kind, state, text, based_on=based_on, was_checked=act == "check")
+    (text, problem), based_on = _typed(visit, kind, side), _number(visit.fields.get("based_on", ""))
+    if act != "store" or problem is not None:
+        return _editor(visit, kind, state, text, based_on=based_on, was_checked=act == "check", problem=problem)
     try:
         stored = visit.call("documents.store", _new(visit, kind, text))
     except Exception as error:
@@ -78,7 +80,7 @@ def versions(visit: Visit) -> Response:
     kind = _kind(visit)
     state = visit.call("documents.state", room.Which(kind))
     found = visit.call("documents.versions", room.History(kind, cursor=visit.query("cursor")))
-    old, new = _number(visit.query("old")), _number(visit.query("new"))
+    old, new = _version(visit.query("old") or "0"), _version(visit.query("new") or "0")
     lines = visit.call("documents.difference", room.Compared(kind, old, new)).lines if old != new else []
     names = {member.id: member.name for member in visit.house.guard.staff().members}
     return visit.show(
@@ -99,7 +101,7 @@ def versions(visit: Visit) -> Response:
 
 def activate(visit: Visit) -> Response:
     """Put a version into force, now or later."""
-    kind, number = _kind(visit), _number(visit.fields.get("version", ""))
+    kind, number = _kind(visit), _version(visit.fields.get("version", ""))
     at = _instant(visit, visit.fields.get("at", ""))
     state = visit.call("documents.activate", room.Activation(kind, number, at))
     shown = f"Version {number} of the {kind}"
@@ -115,7 +117,7 @@ def call_off(visit: Visit) -> Response:
 
 def preview(visit: Visit) -> Response:
     """Show every mail and page that a version leads to, in each language."""
-    kind, number = _kind(visit), _number(visit.query("version"))
+    kind, number = _kind(visit), _version(visit.query("version") or "0")
     language = visit.query("language") if visit.query("language") in LANGUAGES else "en"
     found = visit.call("preview.listing", rehearsed.Asked(kind, number, language))
     names = [one.name for one in (*found.mails, *found.pages)]
@@ -137,7 +139,7 @@ def preview(visit: Visit) -> Response:
 
 def preview_frame(visit: Visit) -> Response:
     """Give the mail or page itself, for the frame of the preview."""
-    kind, number = _kind(visit), _number(visit.query("version"))
+    kind, number = _kind(visit), _version(visit.query("version") or "0")
     language = visit.query("language") if visit.query("language") in LANGUAGES else "en"
     asked = rehearsed.One(kind, number, visit.query("name"), language)
     return visit.framed(visit.call("preview.show", asked).html)
@@ -145,7 +147,7 @@ def preview_frame(visit: Visit) -> Response:
 
 def test(visit: Visit) -> Response:
     """Mail oneself one of them."""
-    kind, number = _kind(visit), _number(visit.fields.get("version", ""))
+    kind, number = _kind(visit), _version(visit.fields.get("version", ""))
     language, name = visit.fields.get("language", ""), visit.fields.get("name", "")
     visit.call("preview.test", rehearsed.One(kind, number, name, language))
     back = f"/console/documents/{kind}/preview?version={number}&language={language}&name={quote(name)}"
@@ -166,16 +168,31 @@ def _number(given: str) -> int:
     return int(given) if given.isdecimal() and len(given) < 9 else 0  # noqa: PLR2004 - as versions have
 
 
+def _version(given: str) -> int:
+    """Return the version that is named; raises BadField: what cannot be read must not become the one that ships."""
+    if not given.isdecimal() or len(given) > 8:  # noqa: PLR2004 - as versions have
+        name = "version"
+        raise BadField(name, "say which one, by its number")
+    return int(given)
+
+
 def _may_change(visit: Visit, kind: str) -> bool:
     return visit.may("documents.store") and (kind != "staff" or visit.actor.role == "admin")
 
 
-def _typed(visit: Visit, kind: str, side: str) -> str:
-    """Return what was typed: the text as it is, or the document that the fields of the form make of it."""
+def _typed(visit: Visit, kind: str, side: str) -> tuple[str, Problem | None]:
+    """Return what was typed: the text as it is, or the document that the fields of the form make of it.
+
+    With it comes what was wrong with what was to be added: that must not cost what was typed.
+    """
     given = visit.fields.get("text", "").replace("\r\n", "\n")
     if side == "text":
-        return given
-    return document_form.document(kind, _with_holidays(visit), _held(given))
+        return given, None
+    try:
+        fields, problem = _with_holidays(visit), None
+    except (Refused, msgspec.ValidationError):
+        fields, problem = visit.fields, Problem(422, "Unprocessable", _NO_COUNTRY, "country")
+    return document_form.document(kind, fields, _held(given)), problem
 
 
 def _with_holidays(visit: Visit) -> Mapping[str, str]:
@@ -261,6 +278,7 @@ def _editor(
         zone=visit.zone,
         may_change=_may_change(visit, kind),
         countries=days.choices() if kind == "settings" else [],
+        country=visit.fields.get("country", ""),
     )
 
 

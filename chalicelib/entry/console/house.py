@@ -147,7 +147,9 @@ class Visit:
             message = f"the row of {self.route.handler} does not name {name}"
             raise LookupError(message)
         context = Context(self.actor, self.now, self._house.partners)
-        return operations.run(operations.find(name), context, asked)
+        # A page may ask for no more than a program may: the limits of the fields are those of the API.
+        within = msgspec.convert(msgspec.to_builtins(asked), type(asked))
+        return operations.run(operations.find(name), context, within)
 
     def may(self, name: str) -> bool:
         """Say whether the caller's role is enough for an operation: whether to show its button."""
