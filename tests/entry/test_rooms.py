@@ -11,6 +11,7 @@ from chalicelib.journey import budget
 from chalicelib.journey.events import AnswerGiven, person_id_of
 from chalicelib.links import Link
 from chalicelib.store.access import Session
+from chalicelib.store.lists import Late
 from tests.entry.staff import Browser
 from tests.faults.world import DAY, HOUR, START, World
 
@@ -97,6 +98,21 @@ def test_the_api_counts_those_of_whoever_is_asked_for(world):
     assert everybodys["counts"][""] == {"number": 2, "exact": True}
     assert anas["counts"][""] == {"number": len(anas["todos"]), "exact": True}
     assert anas["mine"] == everybodys["mine"]
+
+
+def test_what_is_stuck_leads_to_the_journey_or_the_person_that_it_is_of(world, monkeypatch):
+    late = [Late("J#j1", "STATE"), Late("P#p1", "EFFECT#x"), Late("MEMBER#ana", "EFFECT#sample/1")]
+    monkeypatch.setattr(type(world.stack.wiring.lists), "stuck", lambda *_: late)
+    browser = console(world)
+    page = browser.get("/console").body.decode()
+    assert re.findall(r'<li>(?:<a href="/console/([^"]+)">)?([^<]+)', page.partition("<h2>Stuck")[2])[:3] == [
+        ("journeys/j1", "journey/j1"),
+        ("people/p1", "person/p1"),
+        ("", "member/ana Owed and not done: sample/1"),
+    ]
+    assert browser.get("/v1/todos").json()["stuck"][1] == {
+        "of": "person/p1", "what": "Owed and not done: x", "journey_id": "", "person_id": "p1",
+    }  # fmt: skip
 
 
 def test_what_is_snoozed_is_gone_until_its_morning(world):
@@ -208,6 +224,14 @@ def test_a_lead_stops_a_journey_and_lets_it_go_on(world):
     assert world.table.journey(world.journeys["lens"]).value.stage == "checking_in"
 
 
+def test_a_journey_that_there_is_not_cannot_be_stopped_or_worked(world):
+    browser = console(world)
+    browser.get("/console/me")
+    for what, fields in (("stop", {"why": "No use."}), ("resume", {}), ("acts", {"act": "take"})):
+        reply = browser.press(f"/console/journeys/nothing/{what}", **fields)
+        assert (what, reply.status) == (what, 404)
+
+
 # -- people ----------------------------------------------------------------------------------------------
 
 
@@ -312,6 +336,39 @@ def test_above_the_mandate_nothing_is_logged_and_the_mandate_is_named(world):
     reply = browser.press("/console/failures", words="An hour!", gesture="250.01", currency="USD", remark_id="a2")
     assert (reply.status, "up to 250 USD" in reply.body.decode()) == (409, True)
     assert "An hour!" in reply.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "said"),
+    [
+        ({"first_name": "N" * 301}, "first_name", "That is too long"),
+        ({"subject": "N" * 301}, "subject", "That is too long"),
+        ({"words": ""}, "words", "Please say what happened"),
+        ({"email": "nobody"}, "email", "That is no mail address"),
+        ({"channel": "moon"}, "channel", "Please choose where"),
+        ({"gesture": "-5"}, "gesture", "An amount is written like"),
+        ({"gesture": "5", "currency": ""}, "currency", "An amount needs its currency"),
+        ({"gesture": "5", "currency": "US"}, "currency", "An amount needs its currency"),
+    ],
+)
+def test_what_is_wrong_with_a_failure_stands_beside_its_field_in_plain_words(world, given, field, said):
+    browser = console(world, "agent")
+    browser.get("/console/failures/new")
+    reply = browser.press("/console/failures", **{"words": "An hour!", "remark_id": "a3", **given})
+    page = reply.body.decode()
+    (beside,) = re.findall(r'<p class="error" id="e-(\w+)">([^<]+)', page)
+    assert (reply.status, beside[0], beside[1].startswith(said)) == (422, field, True)
+    assert "$." not in page
+
+
+def test_a_form_that_comes_a_second_time_with_other_words_does_not_say_that_they_were_logged(world):
+    browser = console(world, "agent")
+    browser.get("/console/failures/new")
+    first = browser.press("/console/failures", words="An hour!", remark_id="a4")
+    second = browser.press("/console/failures", words="The soup was cold.", first_name="Max", remark_id="a4")
+    assert first.headers["Location"] == second.headers["Location"]
+    page = text(browser.get(second.headers["Location"]))
+    assert ("This was logged before, and nothing is added." in page, "The soup" in page) == (True, False)
 
 
 def _pat() -> str:

@@ -251,6 +251,13 @@ def test_where_a_page_begins_is_of_use_for_its_own_list_only(stack, program):
         assert program.call("GET", elsewhere).json()["field"] == "cursor"
 
 
+def test_the_first_day_and_the_last_have_a_page(stack):
+    admin = Browser(stack).sign_in(ADDRESS["admin"])
+    for day, before in (("0001-01-01", False), ("9999-12-31", True)):
+        page = admin.get(f"/console/audit?day={day}")
+        assert (page.status, b"The day before" in page.body) == (200, before)
+
+
 # -- the audit ---------------------------------------------------------------------------------------------------
 
 

@@ -31,10 +31,14 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Logged(msgspec.Struct, frozen=True):
-    """The journey that began, and whose its recovery is; without an owner when it waits for the table."""
+    """The journey that began, and whose its recovery is; without an owner when it waits for the table.
+
+    ``news`` is false when a remark of that id was logged before: then nothing of this one was kept.
+    """
 
     journey_id: str
     owner: str = ""
+    news: bool = True
 
 
 @operation(audit="changed", about="failures", status=201)
@@ -65,4 +69,4 @@ def log(context: Context, asked: Log) -> Logged:
     context.about(f"journey/{event.journey_id}")
     handled = context.at.desk.hand_in(event)
     recovery = handled.journey.recovery if handled and handled.journey else None
-    return Logged(event.journey_id, recovery.owner if recovery else "")
+    return Logged(event.journey_id, recovery.owner if recovery else "", handled is None or handled.news)

@@ -244,6 +244,7 @@ def mail(context: Context, asked: Mail) -> AsSent:
 @operation(audit="changed", about="journey/{journey_id}")
 def act(context: Context, asked: Acted) -> Changed:
     """Do one step of the open recovery, in the playbook's order."""
+    found(context, asked.journey_id)
     told = {name: value for name, value in msgspec.to_builtins(asked).items() if value is not None}
     told |= {"by": context.actor.id, "acted_at": context.now.isoformat(), "act_id": context.name}
     return hand_in(context, decode.data("staff.acted", msgspec.json.encode(told), context.at.epochs))
@@ -269,6 +270,7 @@ def judge(context: Context, asked: Judge) -> Changed:
 @operation(audit="changed", about="journey/{journey_id}")
 def stop(context: Context, asked: Stop) -> Changed:
     """End a journey by a lead's word; nothing more is sent in it."""
+    found(context, asked.journey_id)
     event = JourneyStopped(
         event_id=f"stopped/{context.name}",
         occurred_at=context.now,
@@ -282,6 +284,7 @@ def stop(context: Context, asked: Stop) -> Changed:
 @operation(audit="changed", about="journey/{journey_id}")
 def resume(context: Context, asked: One) -> Changed:
     """Let a stopped journey go on; what may still be useful is planned again."""
+    found(context, asked.journey_id)
     event = JourneyResumed(
         event_id=f"resumed/{context.name}",
         occurred_at=context.now,

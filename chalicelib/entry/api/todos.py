@@ -11,7 +11,7 @@ from chalicelib.entry.api.problems import BadField
 from chalicelib.journey.documents import Severity, Staff
 from chalicelib.journey.events import AttentionGiven
 from chalicelib.journey.state import Journey, Todo, TodoKind
-from chalicelib.store.lists import KINDS, Count, Listed
+from chalicelib.store.lists import KINDS, Count, Late, Listed
 
 #: What each kind is called in a list.
 KIND_WORDS: dict[str, str] = {
@@ -89,10 +89,15 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Stuck(msgspec.Struct, frozen=True):
-    """A journey or person whose wake-up or effect is long past its time: the worker should have seen to it."""
+    """A wake-up or effect that is long past its time: the worker should have seen to it.
 
-    journey_id: str
+    It is a journey's, a person's, or neither's: then ``of`` alone names it, as in ``member/ana``.
+    """
+
+    of: str
     what: str
+    journey_id: str = ""
+    person_id: str = ""
 
 
 class Todos(msgspec.Struct, frozen=True):
@@ -142,7 +147,7 @@ def listing(context: Context, asked: Asked) -> Todos:
         todos=[shown(one, staff, context.now) for one in lists.listed(page)],
         counts=counts,
         mine=counts[""] if who == context.actor.id else lists.count_todos(context.now, who=context.actor.id),
-        stuck=[Stuck(late.pk.partition("#")[2], _late(late.sk)) for late in lists.stuck(context.now)],
+        stuck=[_stuck(late) for late in lists.stuck(context.now)],
         next=paging.follows(context, scope, page.cursor),
     )
 
@@ -218,8 +223,16 @@ def name_of(staff: Staff, staff_id: str) -> str:
     return member.name if member else staff_id
 
 
-def _late(sk: str) -> str:
-    return "A wake-up is late" if sk == "STATE" else f"Owed and not done: {sk.removeprefix('EFFECT#')}"
+def _stuck(late: Late) -> Stuck:
+    kind, _, name = late.pk.partition("#")
+    what = "A wake-up is late" if late.sk == "STATE" else f"Owed and not done: {late.sk.removeprefix('EFFECT#')}"
+    of = {"J": "journey", "P": "person"}.get(kind, kind.lower())
+    return Stuck(
+        of=f"{of}/{name}" if name else of,
+        what=what,
+        journey_id=name if of == "journey" else "",
+        person_id=name if of == "person" else "",
+    )
 
 
 assert set(KIND_WORDS) == set(KINDS)  # noqa: S101 - a kind without words would fail on a page

@@ -22,7 +22,7 @@ def show(visit: Visit) -> Response:
         day=day,
         about=about,
         names={member.id: member.name for member in visit.house.guard.staff().members},
-        earlier=day - timedelta(days=1),
+        earlier=day - timedelta(days=1) if day > date.min else None,
         later=day + timedelta(days=1) if day < today else None,
     )
 
