@@ -5,6 +5,8 @@ import importlib
 import os
 import sys
 
+from infra import failures
+
 #: Subcommand → (module with `add_arguments` and `run`, what it does).
 COMMANDS = {
     "documents": ("infra.documents", "show, store and activate the cadence, the playbook, the settings and the staff"),
@@ -37,6 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone
         return 1
+    except Exception as error:
+        told = failures.told(error)
+        if told is None:
+            raise
+        said, status = told
+        print(said, file=sys.stderr)
+        return status
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ from typing import Any
 
 import boto3
 
+from infra.failures import BadUsage
 
-class NoRegion(Exception):
+
+class NoRegion(BadUsage):
     """Neither the environment nor the profile names a Region."""
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from chalicelib.entry import webhooks
+from infra.failures import BadUsage, Failed, Unreachable
 
 KEY_VARIABLE: Final = "AFTERCARE_WEBHOOK_KEY"
 URL_VARIABLE: Final = "AFTERCARE_URL"
@@ -25,22 +26,14 @@ _BUSY: Final = frozenset({429, 500, 502, 503, 504})
 _LARGEST_REPLY: Final = 8 * 1024 * 1024
 
 
-class BadUsage(Exception):
-    """What was asked for cannot be done as it was asked: exit status 2."""
-
-
-class Refused(Exception):
-    """The deployment said no: exit status 1."""
+class Refused(Failed):
+    """The deployment said no."""
 
     def __init__(self, status: int, detail: str) -> None:
         """Keep both."""
         super().__init__(f"refused ({status}): {detail}")
         self.status = status
         self.detail = detail
-
-
-class Unreachable(Exception):
-    """Nobody answered, or only that they cannot now: exit status 3."""
 
 
 @dataclass(frozen=True, slots=True)

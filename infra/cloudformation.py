@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from botocore.exceptions import ClientError, WaiterError
 
 from infra import stack
+from infra.failures import Failed
 
 #: Parameter of the template → its value.
 Parameters: TypeAlias = Mapping[str, str]
@@ -28,11 +29,11 @@ _REPLACED: Final = {
 }
 
 
-class StackFailed(Exception):
+class StackFailed(Failed):
     """CloudFormation did not do it; the message is what it said of each resource that failed."""
 
 
-class StackBusy(Exception):
+class StackBusy(Failed):
     """Somebody else is changing the stack."""
 
 

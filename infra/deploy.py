@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.effects.allowlist import EVERYONE
-from infra import after_deploy, chalice_config, deployed, keys, policies, stack
+from infra import after_deploy, chalice_config, deployed, keys, options, policies, stack
 from infra.aws import Aws
 from infra.cloudformation import Stacks
+from infra.failures import BadUsage, Failed
 from infra.interpreter import RUNTIME, Interpreter, interpreter
 from infra.package import ARCHITECTURES, PROJECT, chalice, finish, secrets_prefix
 
@@ -41,7 +42,7 @@ PRODUCTION: Final = ("prod", "production")
 RunChalice = Callable[..., str]
 
 
-class MissingChoice(Exception):
+class MissingChoice(BadUsage):
     """Something that only a person can decide was never said; the message names the option."""
 
 
@@ -95,7 +96,10 @@ class Deployer:
     def deploy(self) -> Address:
         """Do it all; what it raises names the step, and running it again goes on from there."""
         stage = self._plan.stage
-        made = Stacks(self._aws.client("cloudformation")).ensure(stage, self._plan.parameters)
+        stacks = Stacks(self._aws.client("cloudformation"))
+        if not stacks.exists(stage):
+            _check(self._plan.choices)  # before anything is made for a stage that could not be deployed
+        made = stacks.ensure(stage, self._plan.parameters)
         self._say(f"stack      {'created or updated' if made.changed else 'as the template says'}")
         fresh = keys.ensure(self._aws.client("ssm"), secrets_prefix(stage))
         self._say(f"secrets    {'made: ' + ', '.join(fresh) if fresh else 'kept'}")
@@ -248,10 +252,7 @@ class Deployer:
         """Return what was chosen, now or before, and keep it; raises MissingChoice."""
         before = deployment.read("choices") or {}
         choices = {**before, **self._plan.choices}
-        missing = [name for name in ("mail_from", "reply_to") if name not in choices]
-        if missing:
-            options = " and ".join(f"--{name.replace('_', '-')}" for name in missing)
-            raise MissingChoice(f"say once, for this stage, {options}")
+        _check(choices)
         if choices != before:
             deployment.keep("choices", choices)
         return choices
@@ -296,10 +297,17 @@ def _mails_to(stage: str, choices: Mapping[str, str]) -> str:
     return choices.get("mail_only_to") or only_to(stage, choices["mail_from"])
 
 
+def _check(choices: Mapping[str, str]) -> None:
+    """Raise MissingChoice where nobody has said what only people can say."""
+    missing = [f"--{name.replace('_', '-')}" for name in ("mail_from", "reply_to") if name not in choices]
+    if missing:
+        raise MissingChoice(f"say once, for this stage, {' and '.join(missing)}")
+
+
 def _api(state: deployed.State) -> dict[str, Any]:
     found = deployed.resource(state, "rest_api")
     if found is None:
-        raise LookupError("Chalice deployed no API")
+        raise Failed("Chalice deployed no API")
     return found
 
 
@@ -331,15 +339,19 @@ def _changed_variables(before: Mapping[str, str], after: Mapping[str, str]) -> l
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m infra deploy``."""
-    parser.add_argument("--stage", default="dev")
-    parser.add_argument("--mail-from", help="address that mails come from, of an identity that SES has verified")
-    parser.add_argument("--reply-to", help="address that people read")
+    options.add_stage(parser)
+    parser.add_argument(
+        "--mail-from", type=options.mailbox, help="address that mails come from, of an identity that SES has verified"
+    )
+    parser.add_argument("--reply-to", type=options.mailbox, help="address that people read")
     parser.add_argument(
         "--mail-only-to",
         help="addresses and domains, separated by commas, that this stage may write to, or * for everyone"
         " (default: everyone for prod and production, else the domain of --mail-from)",
     )
-    parser.add_argument("--base-url", help="where customers reach the pages, if the stage has a domain of its own")
+    parser.add_argument(
+        "--base-url", type=options.website, help="where customers reach the pages, if the stage has a domain of its own"
+    )
     parser.add_argument("--alarm-topic", help="ARN of the SNS topic that alarms notify")
     parser.add_argument("--inbound-domain", help="where replies of customers arrive, if they are to land on journeys")
     parser.add_argument("--inbound-rule-set", help="receipt rule set of the account in which the stage makes its rule")
@@ -351,8 +363,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def plan(args: argparse.Namespace) -> Plan:
     """Return what the options ask for; what is said once is kept with the stage."""
     chosen = {name: getattr(args, name) for name in CHOICES if getattr(args, name)}
-    if "base_url" in chosen:
-        chosen["base_url"] = chosen["base_url"].rstrip("/")
     parameters = {name: getattr(args, option) for option, name in PARAMETERS.items() if getattr(args, option)}
     return Plan(args.stage, chosen, parameters, args.architecture, args.runtime, args.force)
 

@@ -14,6 +14,7 @@ from time import time
 from typing import Any, Final, TypeAlias
 
 from infra import chalice_config
+from infra.failures import Failed
 
 State: TypeAlias = dict[str, Any]
 
@@ -23,7 +24,7 @@ PARTITION: Final = "DEPLOYMENT"
 LEASE: Final = 1800
 
 
-class Locked(Exception):
+class Locked(Failed):
     """Somebody else deploys; the message says since when it may be ignored."""
 
 

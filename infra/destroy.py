@@ -5,14 +5,15 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from infra import chalice_config, deploy, deployed, keys
+from infra import chalice_config, deploy, deployed, keys, options
 from infra.aws import Aws
 from infra.cloudformation import Stacks, name_of
+from infra.failures import STATUSES, BadUsage, Failed
 from infra.interpreter import RUNTIME, Interpreter, interpreter
 from infra.package import PROJECT, chalice, secrets_prefix
 
 
-class HoldsData(Exception):
+class HoldsData(Failed):
     """The table holds journeys, or the bucket mails, and nobody said that they may be deleted."""
 
 
@@ -139,7 +140,8 @@ def _delete_table(dynamodb: Any, table: str) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m infra destroy``."""
-    parser.add_argument("--stage", required=True)
+    parser.epilog = STATUSES
+    parser.add_argument("--stage", type=options.stage, required=True)
     parser.add_argument("--delete-data", action="store_true", help="delete the journeys, persons and documents as well")
     parser.add_argument("--confirm", metavar="STAGE", help="the stage again, instead of being asked for it")
     parser.add_argument("--runtime", default=RUNTIME, help="release of Python that the stage runs on")
@@ -147,10 +149,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask for the stage's name, and remove it; returns the exit code."""
-    confirmed = args.confirm or input(f"This removes the stage {args.stage}. Its name again: ")
+    confirmed = args.confirm or _asked(args.stage)
     if confirmed != args.stage:
         print("not the same: nothing was removed", file=sys.stderr)
         return 1
     plan = deploy.Plan(args.stage, {}, runtime=args.runtime, project=PROJECT)
     Destroyer(plan, Aws()).destroy(delete_data=args.delete_data)
     return 0
+
+
+def _asked(stage: str) -> str:
+    try:
+        return input(f"This removes the stage {stage}. Its name again: ")
+    except EOFError as error:
+        raise BadUsage("nobody is here to be asked, so nothing was removed; --confirm says the name again") from error

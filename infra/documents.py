@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from chalicelib.journey.documents import KINDS
 from infra import options
-from infra.client import BadUsage, Client
+from infra.client import Client
+from infra.failures import BadUsage
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -18,7 +18,8 @@ from chalicelib.entry import rows
 from chalicelib.entry.decode import BadInput
 from chalicelib.entry.rows import Message, Row
 from infra import options
-from infra.client import BadUsage, Client, Refused, Unreachable
+from infra.client import Client, Refused
+from infra.failures import OK, REFUSED, BadUsage, Unreachable
 
 MOST_PROBLEMS: Final = 50
 _UNAUTHORIZED: Final = 401
@@ -77,17 +78,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Check the file, then send it; returns the exit status."""
-    try:
-        checked = check(args.file, KINDS[args.kind], args.source)
-    except BadUsage as error:
-        return options.complain(options.BAD_USAGE, str(error))
+    checked = check(args.file, KINDS[args.kind], args.source)
     for warning in checked.warnings:
         print(f"{args.file}: {warning}", file=sys.stderr)
     if checked.problems:
         return _refuse(args, checked)
     if args.check:
         options.tell(args, {"rows": checked.rows, "messages": len(checked.messages)}, f"{checked.rows} rows, all good")
-        return options.OK
+        return OK
     return options.run(args, lambda args, client: _send(args, checked, client))
 
 
@@ -98,7 +96,7 @@ def _refuse(args: Namespace, checked: Checked) -> int:
     for problem in found[:MOST_PROBLEMS]:
         print(f"{args.file}: {problem}", file=sys.stderr)
     more = f"{len(found) - MOST_PROBLEMS} more. " if len(found) > MOST_PROBLEMS else ""
-    return options.complain(options.BAD_USAGE, f"{more}Nothing was sent.")
+    raise BadUsage(f"{more}Nothing was sent.")
 
 
 # -- checking --------------------------------------------------------------------------------------------------
@@ -196,7 +194,7 @@ def _send(args: Namespace, checked: Checked, client: Client) -> int:
         print(f"\n{taken}; send the file again to go on", file=sys.stderr)
         raise
     options.tell(args, {**outcome, **counts, "refused": refused}, _words(outcome, counts, refused))
-    return options.REFUSED if refused else options.OK
+    return REFUSED if refused else OK
 
 
 def _told(client: Client, path: str, message: Message) -> str:

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infra.failures import Failed
+
 #: The runtime unless the caller names another: the newest that Lambda and all wheels of requirements.txt have.
 RUNTIME: Final = "3.13"
 #: What runs ``chalice``; requirements-dev.txt pins the releases, and those of what they bring along.
 _TOOLS: Final = ("chalice", "boto3", "pip", "setuptools", "wheel")
 
 
-class Unusable(Exception):
+class Unusable(Failed):
     """No environment could be made; the message says what failed."""
 
 

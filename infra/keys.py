@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, Final
 
+from infra import options
 from infra.aws import Aws
 from infra.package import secrets_prefix
 
@@ -65,7 +66,7 @@ def _make(ssm: Any, name: str) -> bool:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m infra secrets``."""
-    parser.add_argument("--stage", default="dev")
+    options.add_stage(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,24 +1,54 @@
-"""What every command that talks to a deployment has in common: its options, its output, its exit statuses."""
+"""What commands have in common: options and what they may be, and the output of those that talk to a deployment."""
 
 import json
 import os
-import sys
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from typing import Any, Final
 
-from infra.client import KEY_VARIABLE, LOCAL, URL_VARIABLE, BadUsage, Client, Refused, Unreachable, key, target
+from chalicelib.entry.decode import BadInput, address
+from infra import stack
+from infra.client import KEY_VARIABLE, LOCAL, URL_VARIABLE, Client, key, target
+from infra.failures import STATUSES, BadUsage
 
-OK: Final = 0
-REFUSED: Final = 1
-BAD_USAGE: Final = 2
-UNREACHABLE: Final = 3
-STATUSES: Final = "exit status: 0 done, 1 refused by the deployment, 2 wrong usage or input, 3 not reachable"
 _LONGEST: Final = 600
 
 
+def add_stage(parser: ArgumentParser) -> None:
+    """Declare the option of the commands that work on a stage."""
+    parser.epilog = STATUSES
+    parser.add_argument("--stage", type=stage, default="dev", help="the stage (default: %(default)s)")
+
+
+def stage(text: str) -> str:
+    """Return the name of a stage; raises ArgumentTypeError for one that its resources could not have."""
+    asked = stack.template()["Parameters"]["Stage"]
+    if not re.fullmatch(asked["AllowedPattern"].strip("^$"), text):
+        raise ArgumentTypeError(f"{text!r} is no name of a stage: {asked['ConstraintDescription']}")
+    return text
+
+
+def mailbox(text: str) -> str:
+    """Return an address without a name, as settings have it; raises ArgumentTypeError."""
+    try:
+        found = address(text)
+    except BadInput as error:
+        raise ArgumentTypeError(f"{text!r} is not an address such as care@example.com") from error
+    return found
+
+
+def website(text: str) -> str:
+    """Return what addresses of pages begin with, without a slash at the end; raises ArgumentTypeError."""
+    try:
+        target(text)
+    except BadUsage as error:
+        raise ArgumentTypeError(str(error)) from error
+    return text.rstrip("/")
+
+
 def add(parser: ArgumentParser) -> None:
-    """Declare the options that all have."""
+    """Declare the options of the commands that talk to a deployment."""
     parser.epilog = STATUSES
     parser.add_argument(
         "--url",
@@ -45,25 +75,12 @@ def _seconds(text: str) -> float:
 
 
 def run(args: Namespace, act: Callable[[Namespace, Client], int]) -> int:
-    """Do something with a client; what goes wrong is said on standard error, and by the exit status."""
+    """Do something with a client, which is closed afterwards; returns the exit status."""
+    client = Client(target(args.url), key(args.key_file), args.timeout)
     try:
-        client = Client(target(args.url), key(args.key_file), args.timeout)
-        try:
-            return act(args, client)
-        finally:
-            client.close()
-    except BadUsage as error:
-        return complain(BAD_USAGE, str(error))
-    except Refused as error:
-        return complain(REFUSED, str(error))
-    except Unreachable as error:
-        return complain(UNREACHABLE, str(error))
-
-
-def complain(status: int, message: str) -> int:
-    """Say what is wrong; returns the exit status."""
-    print(message, file=sys.stderr)
-    return status
+        return act(args, client)
+    finally:
+        client.close()
 
 
 def tell(args: Namespace, found: Any, words: str) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from infra import chalice_config, policies, stack
+from infra import chalice_config, options, policies, stack
+from infra.failures import Failed
 from infra.interpreter import RUNTIME, Interpreter, interpreter, run_quietly
 
 PROJECT: Final = Path(__file__).parents[1]
@@ -45,11 +46,11 @@ _SOME_REGION: Final = "us-east-1"
 _MACHINES: Final = {"arm64": (0xB7, "aarch64"), "x86_64": (0x3E, "x86_64")}
 
 
-class Incomplete(Exception):
+class Incomplete(Failed):
     """The package lacks something or holds what cannot run there; the message says what. Chalice only warns of it."""
 
 
-class ChaliceFailed(Exception):
+class ChaliceFailed(Failed):
     """A command of Chalice ended with an error; the message is what it said."""
 
 
@@ -225,7 +226,7 @@ def _names(text: str) -> bool:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m infra package``."""
     parser.description = "Make the zip and the template of a stage under build/package."
-    parser.add_argument("--stage", default="dev")
+    options.add_stage(parser)
     parser.add_argument("--architecture", choices=ARCHITECTURES, default=chalice_config.ARCHITECTURE)
     parser.add_argument("--runtime", default=RUNTIME, help="release of Python on Lambda (default: %(default)s)")
 

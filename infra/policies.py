@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from infra import stack
+from infra.failures import Failed
 
 ROLES: Final = Path(__file__).with_name("roles.yaml")
 #: Characters without spaces, of the policies within a role. Source: IAM User Guide, "IAM and AWS STS quotas".
@@ -27,7 +28,7 @@ Words: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+( [a-z]+)*\Z")]
 Some: TypeAlias = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
-class BadRoles(Exception):
+class BadRoles(Failed):
     """roles.yaml says what cannot be rendered, or the outputs are of another stage; the message names the place."""
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
+from infra.failures import Failed
+
 TEMPLATE: Final = Path(__file__).with_name("template.yaml")
 
 #: Output of the template → the environment variable in which the functions and the local stack look for it.
@@ -39,7 +41,7 @@ Properties: TypeAlias = dict[str, Any]
 Get: TypeAlias = Callable[[str], Any]
 
 
-class Unresolvable(Exception):
+class Unresolvable(Failed):
     """The template uses something that this reader does not know; the message names it."""
 
 

@@ -18,6 +18,7 @@ from moto import mock_aws
 import app
 from chalicelib.entry.webhooks import key_of
 from infra import after_deploy, chalice_config, deploy, deployed, destroy, keys, package, stack
+from infra.__main__ import main
 from infra.aws import Aws, NoRegion
 from infra.cloudformation import StackBusy, StackFailed, Stacks
 from infra.interpreter import Interpreter
@@ -589,6 +590,13 @@ def test_a_domain_for_replies_reaches_the_stack_and_the_functions(aws, project, 
 def test_what_was_never_chosen_is_asked_for(aws, project, chalice):
     with pytest.raises(deploy.MissingChoice, match=r"--mail-from and --reply-to"):
         _deployer(aws, project, chalice, []).deploy()
+    assert (chalice.commands, Stacks(aws.client("cloudformation")).exists(STAGE)) == ([], False)
+
+
+def test_what_was_never_chosen_is_asked_for_where_a_stack_was_made_otherwise(aws, project, chalice, stacks):
+    stacks.ensure(STAGE)
+    with pytest.raises(deploy.MissingChoice, match=r"say once, for this stage, --reply-to$"):
+        _deployer(aws, project, chalice, [], mail_from="care@example.com").deploy()
     assert chalice.commands == []
 
 
@@ -666,6 +674,55 @@ def test_chalice_is_told_its_region_and_not_where_else_to_look(monkeypatch, tmp_
     program.chmod(0o755)
     said = package.chalice(Interpreter(tmp_path / "python", "3.13"), tmp_path, "deploy", region="eu-south-1")
     assert said == "eu-south-1\n"
+
+
+# -- what goes wrong is said -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def said(capsys, monkeypatch):
+    """Run a command as a shell does; returns its exit status and what it said on standard error."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+    def command(*words):
+        try:
+            status = main(list(words))
+        except SystemExit as end:
+            status = end.code
+        return status, capsys.readouterr().err
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["deploy"], 2, "say once, for this stage, --mail-from and --reply-to"),
+        (["configure"], 1, f"there is no stack {TABLE}: make deploy STAGE={STAGE} makes it"),
+        (["destroy", "--confirm", "prod"], 1, "not the same: nothing was removed"),
+        (["destroy"], 2, "nobody is here to be asked, so nothing was removed; --confirm says the name again"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_what_cannot_be_done_is_said_in_a_line(said, monkeypatch, words, status, told):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert said(*words, "--stage", STAGE) == (status, f"{told}\n")
+
+
+def test_data_that_keep_a_stage_are_said_with_what_would_delete_them(said, aws, deployment):
+    aws.client("dynamodb").put_item(TableName=TABLE, Item={"pk": {"S": "J#1"}, "sk": {"S": "STATE"}})
+    told = f"the table {TABLE} holds data; --delete-data deletes it for good\n"
+    assert said("destroy", "--stage", STAGE, "--confirm", STAGE) == (1, told)
+
+
+def test_an_address_of_the_pages_has_no_slash_at_its_end():
+    parser = ArgumentParser()
+    deploy.add_arguments(parser)
+    options = ["--base-url", "https://care.example.com/api/", "--mail-from", "care@example.com"]
+    assert deploy.plan(parser.parse_args(options)).choices == {
+        "base_url": "https://care.example.com/api",
+        "mail_from": "care@example.com",
+    }
 
 
 # -- taking it away ----------------------------------------------------------------------------------------

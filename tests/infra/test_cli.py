@@ -14,8 +14,9 @@ from chalicelib.entry import rows
 from chalicelib.entry.webhooks import key_of
 from chalicelib.store.documents import shipped
 from infra import client, importing
-from infra.__main__ import main
-from infra.client import BadUsage, Client, Refused, Unreachable, target
+from infra.__main__ import COMMANDS, main
+from infra.client import Client, Refused, target
+from infra.failures import BadUsage, Unreachable
 from tests.infra.served import KEY, served
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -355,7 +356,9 @@ def test_wrong_usage_is_status_2(run, words):
     assert run(*words)[0] == 2
 
 
-@pytest.mark.parametrize("words", [(), ("documents",), ("documents", "put"), ("import",), ("import", "cases")])
+@pytest.mark.parametrize(
+    "words", [(), *((each,) for each in COMMANDS), ("documents", "put"), ("import", "cases")], ids="-".join
+)
 def test_help_is_there_at_every_step(run, words):
     status, printed, _ = run(*words, "--help")
     assert (status, printed.startswith("usage: python -m infra")) == (0, True)
