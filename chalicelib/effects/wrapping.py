@@ -1,5 +1,6 @@
 """Lines of a plain text part: broken between words and, in languages that part none, between characters."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
@@ -7,12 +8,15 @@ from typing import Final
 #: Characters that begin no line, and that end none (JIS X 4051, the ones that mails have).
 _NEVER_FIRST: Final = frozenset("、。，．・：；？！」』）〕］｝〉》】”’ー々…‥ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ")
 _NEVER_LAST: Final = frozenset("「『（〔［｛〈《【“‘")
+#: White space at which a line may break: not the blanks that French sets before a colon, which begin no line.
+_BLANKS: Final = re.compile(r"[^\S\u00a0\u2007\u202f]+")
 
 
 def wrap(text: str, width: int = 72, *, hard: bool = False) -> str:
     """Return a paragraph in lines of at most ``width`` columns.
 
-    A word that is longer, as a link is, stays whole unless ``hard``. White space becomes one blank or one line break.
+    A word that is longer, as a link is, stays whole unless ``hard``. White space becomes one blank or one line break;
+    blanks that do not break stay as they are.
     """
     lines, line, length = [], "", 0
     for unit, blank in _units(text, width if hard else 0):
@@ -33,7 +37,7 @@ def columns(text: str) -> int:
 
 def _units(text: str, longest: int) -> Iterator[tuple[str, bool]]:
     """Yield what stays together, and whether a blank stands before it."""
-    for word in text.split():
+    for word in filter(None, _BLANKS.split(text)):
         blank = True
         for unit in _parts(word):
             for start in range(0, len(unit), longest or len(unit)):

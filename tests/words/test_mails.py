@@ -206,6 +206,13 @@ def test_japanese_breaks_between_characters_but_not_before_a_full_stop():
     assert wrapping.wrap("これは長い文です。次の文です。", 16) == "これは長い文で\nす。次の文です。"
 
 
+def test_no_line_begins_with_what_a_blank_that_does_not_break_holds_to_the_word_before():
+    for blank in "\u00a0\u202f\u2007":
+        assert wrapping.wrap(f"de 9 à 17{blank}h", 8) == f"de 9 à\n17{blank}h"
+    texts = [written(kind, "fr", "plain")[0].text for kind in CUSTOMERS]
+    assert re.findall(r"^(?:[:;?!»].*|h\b.*)", "\n".join(texts), re.MULTILINE) == []
+
+
 def test_a_link_is_never_broken_and_a_long_word_only_when_asked():
     link = "https://example.com/" + "a" * 100
     assert wrapping.wrap(f"See {link} please", 40) == f"See\n{link}\nplease"
