@@ -208,6 +208,7 @@ class Letters:
         answers = [answer for answer in journey.answers if answer.id in recovery.answers]
         return {
             "answer_words": answers[-1].words if answers else "",
+            "call_back": any(answer.call_back for answer in answers),
             "remark": journey.case is not None and journey.case.kind == "remark",
             "owner": rendering.staff(owner_of(recovery, documents), said),
             "next_contact_by": next_contact(recovery, person, documents, said) or "",
@@ -396,13 +397,15 @@ def _judged(notice: NotifyStaff, journey: Journey) -> tuple[str, str]:
 
 
 def scores(answer: Answer) -> str:
-    """Return what was answered, as a person reads it: ``CSAT 2 of 5``."""
+    """Return what was answered, as a person reads it: ``CSAT 2 of 5, asks to be called back``."""
     names = {"csat": "CSAT", "nps": "NPS", "ces": "CES", "solved": "Solved", "come_back": "Come back"}
     parts = []
     for measure, value in answer.scores.items():
         name = names.get(measure, measure.capitalize())
         shown = ("no", "yes")[value] if measure == "solved" else f"{value} of {SCALES[measure][1]}"
         parts.append(f"{name} {shown}")
+    if answer.call_back:
+        parts.append("asks to be called back")
     return ", ".join(parts)
 
 
@@ -418,8 +421,9 @@ def _lines(notice: NotifyStaff, journey: Journey, person: Person, documents: Doc
     word = _judged(notice, journey)[0] if notice.reason in _ON_A_PROPOSAL else ""
     if word:
         lines.append({"label": f"On proposal {notice.about}", "value": word})
-    if journey.answers and journey.answers[-1].scores:
-        lines.append({"label": "Answer", "value": scores(journey.answers[-1])})
+    answered = scores(journey.answers[-1]) if journey.answers else ""
+    if answered:
+        lines.append({"label": "Answer", "value": answered})
     step = documents.playbook.step(notice.about)
     if step is not None:
         lines.append({"label": "Step", "value": step.label})

@@ -28,6 +28,8 @@ _NOTHING_LATE = N_("Please write something, or tick what applies.")
 _INTRO = N_("It takes under a minute. Nothing is recorded until you press Send.")
 _WRONG = N_("Something is still wrong. Please put it right.")
 _CALL_BACK = N_("Please call me back")
+#: No number of theirs is known here: a call can only be kept to whoever writes it.
+_CALL_BACK_HINT = N_("On which number, and when? Please write it above.")
 #: The open question, for a low score, for a high one, and for neither.
 _OPEN = {
     "low": N_("What happened, and what did it cost you?"),
@@ -124,7 +126,8 @@ class AnswerForm(msgspec.Struct, frozen=True):
         if self.late:
             questions.append(_tick("wrong", self.said.text(_WRONG), "yes" if unhappy else fields.get("wrong", "")))
         questions.append(_open_question(fields, faults.get("words"), self.said))
-        questions.append(_tick("call_back", self.said.text(_CALL_BACK), fields.get("call_back", "")))
+        hint = self.said.text(_CALL_BACK_HINT)
+        questions.append(_tick("call_back", self.said.text(_CALL_BACK), fields.get("call_back", ""), hint))
         return {
             "first_name": rendering.first_name(self.person),
             "case": rendering.case(self.journey),
@@ -182,7 +185,7 @@ def _open_question(fields: Mapping[str, str], error: str | None, said: Words) ->
     }
 
 
-def _tick(name: str, text: str, ticked: str) -> dict[str, Any]:
+def _tick(name: str, text: str, ticked: str, hint: str | None = None) -> dict[str, Any]:
     return {
         "name": name,
         "text": text,
@@ -190,6 +193,6 @@ def _tick(name: str, text: str, ticked: str) -> dict[str, Any]:
         "options": [],
         "value": ticked,
         "required": False,
-        "hint": None,
+        "hint": hint,
         "error": None,
     }

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_hex
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 from chalice import Response
@@ -23,6 +23,7 @@ from chalicelib.links import BadLink, Link, Links, Purpose, Shown
 from chalicelib.pipeline import Handled, Pipeline
 from chalicelib.store.decoys import Decoys
 
+_CALL_BACK_NOTED = N_("You asked to be called back: that is noted.")
 _A_PERSON_READS = N_("A person reads what you wrote, and will be in touch with you.")
 #: What a customer reads of the fields that they filled in.
 _FIELDS = {
@@ -229,7 +230,7 @@ class Pages:
     def show_opt_out(self, request: Any, token: str) -> Response:
         """Show the choices of opting out; opening the page opts nobody out."""
         return self._show(
-            request, token, "opt_out", lambda visit: _opt_out_page(visit, "asks", self._fresh(visit.link))
+            request, token, "opt_out", lambda visit: _opt_out_page(visit, "", self._fresh(visit.link), self._now())
         )
 
     def opt_out(self, request: Any, token: str) -> Response:
@@ -249,10 +250,11 @@ class Pages:
             shown = self._pressed(request, visit.link, fields, visit.documents.settings.trust)
             if _only_switches(fields) or (ours and shown is None):
                 view = self._same(visit.link, fields, shown)
-                return _opt_out_page(visit, scope, view, again=not _only_switches(fields))
+                return _opt_out_page(visit, scope, view, self._now(), again=not _only_switches(fields))
 
             def done(handled: Handled) -> Response:
-                message = _done(_held(handled.person or visit.person, scope), visit)
+                held = _holding(handled.person or visit.person, self._now()) or scope
+                message = _done(held, visit, _pause(visit.documents.settings))
                 context = {"done": True, "done_message": message, "scope_options": [], "view": "", "again": False}
                 return http.page("opt_out", visit.brand, context, said=visit.said)
 
@@ -404,11 +406,13 @@ def _identity(view: str, *said: str) -> str:
     return sha256("\x1f".join((view, *said)).encode()).hexdigest()[:32]
 
 
-def _held(person: Person, scope: Scope) -> Scope:
-    """Return what holds after opting out: asking for less does not undo what was asked for before."""
+def _holding(person: Person, now: datetime) -> Scope | None:
+    """Return what somebody has opted out of: asking for less does not undo what was asked for before."""
     if person.no_mail_since is not None:
         return "everything"
-    return "asks" if person.no_asks_since is not None else scope
+    if person.no_asks_since is not None:
+        return "asks"
+    return "pause" if person.paused_until is not None and person.paused_until > now else None
 
 
 def _thanks(handled: Handled, answer_id: str, visit: Visit) -> Response:
@@ -421,9 +425,11 @@ def _thanks(handled: Handled, answer_id: str, visit: Visit) -> Response:
         "owner": None,
         "next_contact_by": None,
         "message": "",
+        "wrote": answer is not None and bool(answer.words),
     }
     if journey is not None and answer is not None and answer.negative and handled.person is not None:
         context |= _who_and_when(journey, answer, handled.person, documents, visit.said)
+        context["message"] = visit.said.text(_CALL_BACK_NOTED) if answer.call_back else ""
     elif answer is not None and (answer.call_back or not answer.scores):
         context["message"] = visit.said.text(_A_PERSON_READS)
     return http.page("thanks", visit.brand, context, said=visit.said)
@@ -527,12 +533,19 @@ def _proposal_thanks(handled: Handled, event: ProposalAnswered, visit: Visit) ->
     return http.page("thanks", visit.brand, context, said=visit.said)
 
 
-def _opt_out_page(visit: Visit, chosen: Scope, view: str, *, again: bool = False) -> Response:
+def _opt_out_page(
+    visit: Visit, chosen: Scope | Literal[""], view: str, now: datetime, *, again: bool = False
+) -> Response:
+    """Show the choices, and what holds already: the button of a mail program shows nobody what came of it."""
+    held = _holding(visit.person, now)
+    until = visit.person.paused_until
+    message = _done(held, visit, _days(until - now) if until else 0) if held else ""
+    chosen = chosen or ("everything" if held == "everything" else "asks")
     scopes = [
         {"value": value, "label": label, "hint": hint, "selected": value == chosen}
         for value, (label, hint) in _scopes(visit.said, visit.documents.settings).items()
     ]
-    context = {"scope_options": scopes, "view": view, "done": False, "done_message": "", "again": again}
+    context = {"scope_options": scopes, "view": view, "done": False, "done_message": message, "again": again}
     return http.page("opt_out", visit.brand, context, 422 if again else 200, visit.said)
 
 
@@ -552,8 +565,8 @@ def _scopes(said: Words, settings: Settings) -> dict[Scope, tuple[str, str]]:
     }
 
 
-def _done(held: Scope, visit: Visit) -> str:
-    """Return what holds from now on."""
+def _done(held: Scope, visit: Visit, days: int) -> str:
+    """Return what holds from now on, a pause for so many days."""
     said = visit.said
     if held == "asks":
         return said.text("You will get no more questions or news from us.")
@@ -562,13 +575,17 @@ def _done(held: Scope, visit: Visit) -> str:
     return said.plural(
         "You will get no questions or news from us for %(num)s day.",
         "You will get no questions or news from us for %(num)s days.",
-        _pause(visit.documents.settings),
+        days,
     )
 
 
 def _pause(settings: Settings) -> int:
     """Return how many days a pause has, begun ones included."""
-    return -(-clock.elapsed(settings.pause) // timedelta(days=1))
+    return _days(clock.elapsed(settings.pause))
+
+
+def _days(span: timedelta) -> int:
+    return -(-span // timedelta(days=1))
 
 
 def given_back(fields: dict[str, str], said: Words) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The customer's pages: looking changes nothing, pressing counts once, and no word is lost."""
 
 import re
+from datetime import timedelta
 from email import message_from_bytes, policy
 from urllib.parse import urlencode
 
@@ -206,6 +207,42 @@ def test_after_a_bad_answer_the_page_names_who_and_by_when(stack):
     assert re.fullmatch(r"\w+day \d+ March, \d\d:\d\d \(Berlin time\)", found[2])
 
 
+@pytest.mark.parametrize(
+    ("words", "said"), [("Broken", "What you wrote is with us, word for word."), ("", "Your answer is with us.")]
+)
+def test_a_bad_answer_without_a_word_is_not_thanked_for_its_words(stack, words, said):
+    _, path = stack.surveyed()
+    page = _press(stack, path, csat="1", words=words).body.decode()
+    assert re.findall(r"<p>(\w[^<]+) You need not explain anything twice\.</p>", page) == [said]
+
+
+@pytest.mark.parametrize(
+    ("case", "about"), [({"subject": "A red <lamp>"}, ["“<bdi>A red &lt;lamp&gt;</bdi>”"]), ({}, [])], ids=str
+)
+def test_the_page_says_what_it_is_about(stack, case, about):
+    _, path = stack.surveyed(**case)
+    page = stack.request("GET", path).body.decode()
+    assert re.findall(r'<p class="soft">About (.+?)</p>', page) == about
+
+
+def test_whoever_asks_to_be_called_back_is_asked_where_and_everybody_hears_of_it(stack):
+    _, path = stack.surveyed()
+    assert "On which number, and when?" in stack.request("GET", path).body.decode()
+    thanks = _press(stack, path, csat="1", call_back="yes").body.decode()
+    stack.settle()
+    told = {}
+    for mail in stack.account.ses.sent:
+        text = message_from_bytes(mail.raw, policy=policy.default).get_body(("plain",)).get_content()
+        told[mail.tags["kind"]] = " ".join(text.split())
+    owner = stack.request("GET", stack.paths("w")[0]).body.decode()
+    assert [
+        "You asked to be called back: that is noted." in thanks,
+        "You asked to be called back: that is noted. If we do not have your number" in told["acknowledgement"],
+        "Answer: CSAT 1 of 5, asks to be called back" in told["staff-notice"],
+        "<strong>CSAT 1 of 5, asks to be called back</strong>" in owner,
+    ] == [True] * 4
+
+
 def _staff(stack):
     return stack.wiring.documents.version("staff", 0).members
 
@@ -306,6 +343,33 @@ def test_opting_out_of_less_after_everything_says_what_holds(stack):
     _press(stack, path, scope="everything")
     page = _press(stack, path, scope="pause").body.decode()
     assert ("You will get no more mail from us." in page, "30 days" in page) == (True, False)
+
+
+def test_whoever_has_opted_out_is_told_what_holds_already(stack):
+    journey_id, _ = stack.surveyed()
+    path = "/o/" + stack.wiring.links.token(Link("opt_out", journey_id, "survey"))
+
+    def holds():
+        page = stack.request("GET", path).body.decode()
+        return re.findall(r'<p class="note">(.+?)</p>', page), re.findall(r'value="(\w+)" checked', page)
+
+    seen = [holds()]
+    _press(stack, path, scope="pause")
+    stack.run_until(stack.clock.now + timedelta(days=10))
+    seen.append(holds())
+    stack.run_until(stack.clock.now + timedelta(days=30))
+    seen.append(holds())
+    assert stack.submit(path, "List-Unsubscribe=One-Click").status == 200
+    seen.append(holds())
+    _press(stack, path, scope="everything")
+    seen.append(holds())
+    assert seen == [
+        ([], ["asks"]),
+        (["You will get no questions or news from us for 20 days."], ["asks"]),
+        ([], ["asks"]),
+        (["You will get no more questions or news from us."], ["asks"]),
+        (["You will get no more mail from us."], ["everything"]),
+    ]
 
 
 # -- bad links -------------------------------------------------------------------------------------------------
