@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -135,8 +136,7 @@ class Deployer:
         if after["zip"] == before.get("zip") and not self._runs(archive):
             found.append("functions      run another zip than was deployed")
         self._clean()
-        section = chalice_config.read(self._plan.project, stage) or {}
-        return found + _changed_variables(self._variables(), section["environment_variables"])
+        return found + [f"configuration  {line}" for line in self._changed_settings()]
 
     def _coming_outputs(self, stacks: Stacks) -> dict[str, str]:
         """Return the outputs that the stack will have: those it has, and what the template makes of the others."""
@@ -179,7 +179,8 @@ class Deployer:
         self._write_config(outputs, choices, base)
         archive = self._package()
         wanted = _digest(self._plan.project, self._plan.stage, archive)
-        if not self._plan.force and deployment.read("digest") == wanted and self._runs(archive):
+        changed = self._changed_settings()
+        if not (self._plan.force or changed) and deployment.read("digest") == wanted and self._runs(archive):
             self._say("functions  as the code says")
             return state
         deployed.write_state(self._plan.project, self._plan.stage, state)
@@ -217,27 +218,30 @@ class Deployer:
     def _runs(self, archive: Path) -> bool:
         """Say whether every function runs exactly this zip."""
         wanted = base64.b64encode(hashlib.sha256(archive.read_bytes()).digest()).decode()
-        aws_lambda = self._aws.client("lambda")
+        found = self._functions()
+        return all(name in found and found[name]["CodeSha256"] == wanted for name in chalice_config.FUNCTIONS)
+
+    def _functions(self) -> dict[str, dict[str, Any]]:
+        """Return what Lambda says of each function that stands, by its name in app.py."""
+        aws_lambda, found = self._aws.client("lambda"), {}
         for function in chalice_config.FUNCTIONS:
             name = chalice_config.function_name(self._plan.stage, function)
-            try:
-                found = aws_lambda.get_function_configuration(FunctionName=name)["CodeSha256"]
-            except aws_lambda.exceptions.ResourceNotFoundException:
-                return False
-            if found != wanted:
-                return False
-        return True
+            with suppress(aws_lambda.exceptions.ResourceNotFoundException):
+                found[function] = aws_lambda.get_function_configuration(FunctionName=name)
+        return found
 
-    def _variables(self) -> dict[str, str]:
-        """Return what the functions have in their environment, all of them the same."""
-        aws_lambda = self._aws.client("lambda")
-        name = chalice_config.function_name(self._plan.stage, chalice_config.API_FUNCTION)
-        try:
-            found = aws_lambda.get_function_configuration(FunctionName=name)
-        except aws_lambda.exceptions.ResourceNotFoundException:
-            return {}
-        variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
-        return variables
+    def _changed_settings(self) -> list[str]:
+        """Say what the functions that stand have other than their configuration: people change it by hand, too."""
+        section = chalice_config.read(self._plan.project, self._plan.stage) or {}
+        changes: dict[str, list[str]] = {}
+        for name, found in self._functions().items():
+            own = section["lambda_functions"][name]
+            wanted = {**section["environment_variables"], **{each: own[each] for each in _SETTINGS}}
+            has = {each: found[as_lambda_has_it] for each, as_lambda_has_it in _SETTINGS.items()}
+            for line in _changed({**found.get("Environment", {}).get("Variables", {}), **has}, wanted):
+                changes.setdefault(line, []).append(name)
+        everywhere = len(chalice_config.FUNCTIONS)
+        return [line if len(of) == everywhere else f"{', '.join(of)}: {line}" for line, of in changes.items()]
 
     def _chalice(self, *arguments: str) -> str:
         return self._run_chalice(self._interpreter(), self._plan.project, *arguments, region=self._aws.region)
@@ -328,10 +332,14 @@ def _digest(project: Path, stage: str, archive: Path) -> dict[str, str]:
 _ANOTHER: Final = {"zip": "another zip", "configuration": "another configuration", "policies": "other policies"}
 
 
-def _changed_variables(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Say which settings differ from those that the functions have, if there are functions."""
+#: Of a function's own settings, those that are compared: as Chalice's configuration → as Lambda calls them.
+_SETTINGS: Final = {"lambda_memory_size": "MemorySize", "lambda_timeout": "Timeout"}
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Say which settings differ."""
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return [f"configuration  {name}: {before.get(name)} → {after.get(name)}" for name in changed if before]
+    return [f"{name}: {before.get(name)} → {after.get(name)}" for name in changed]
 
 
 # -- the command -----------------------------------------------------------------------------------------------

@@ -475,19 +475,25 @@ class Chalice:
         archive = (project / ".chalice/deployments/x.zip").read_bytes()
         state = json.loads(deployed.state_file(project, STAGE).read_text()) if _has_state(project) else None
         if state is None:
-            state = self._create(archive)
-        else:
-            for each in chalice_config.FUNCTIONS:
-                name = chalice_config.function_name(STAGE, each)
-                self._aws.client("lambda").update_function_code(FunctionName=name, ZipFile=archive)
-        deployed.write_state(project, STAGE, state)
-        return "Resources deployed"
-
-    def _create(self, archive):
-        arns = [_function(self._aws, chalice_config.function_name(STAGE, each)) for each in chalice_config.FUNCTIONS]
+            state = self._create()
         for each in chalice_config.FUNCTIONS:
             name = chalice_config.function_name(STAGE, each)
             self._aws.client("lambda").update_function_code(FunctionName=name, ZipFile=archive)
+            self._configure(name, chalice_config.read(project, STAGE), each)
+        deployed.write_state(project, STAGE, state)
+        return "Resources deployed"
+
+    def _configure(self, name, section, function):
+        own = section["lambda_functions"][function]
+        self._aws.client("lambda").update_function_configuration(
+            FunctionName=name,
+            Environment={"Variables": section["environment_variables"]},
+            MemorySize=own["lambda_memory_size"],
+            Timeout=own["lambda_timeout"],
+        )
+
+    def _create(self):
+        arns = [_function(self._aws, chalice_config.function_name(STAGE, each)) for each in chalice_config.FUNCTIONS]
         api = _api(self._aws, arns[0])
         if self.fail:
             raise RuntimeError("the line went dead")
@@ -547,6 +553,38 @@ def test_deploying_again_changes_nothing(aws, project, chalice):
     assert _deployer(aws, project, chalice, lines).deploy() == first
     assert chalice.commands == ["package"]
     assert lines[2:4] == ["functions  as the code says", "settings   as wanted"]
+
+
+@pytest.fixture
+def same_stack(monkeypatch):
+    """moto refuses a change set without changes at once; AWS makes one that has failed."""
+    monkeypatch.setattr(Stacks, "preview", lambda *arguments: [])
+
+
+def test_what_somebody_changed_by_hand_is_shown_and_put_right(aws, project, chalice, same_stack):
+    """Whom a stage may write to stands in the functions' environment: nothing but a deployment should change it."""
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    variables, aws_lambda, name = _variables(project), aws.client("lambda"), f"{TABLE}-on_work"
+    by_hand = {"Variables": {**variables, "MAIL_ONLY_TO": "*"}}
+    aws_lambda.update_function_configuration(FunctionName=name, Environment=by_hand, MemorySize=256)
+    assert _deployer(aws, project, chalice, []).differences() == [
+        "configuration  on_work: MAIL_ONLY_TO: * → example.com",
+        "configuration  on_work: lambda_memory_size: 256 → 512",
+    ]
+    chalice.commands.clear()
+    _deployer(aws, project, chalice, []).deploy()
+    assert chalice.commands == ["package", "deploy"]
+    found = aws_lambda.get_function_configuration(FunctionName=name)
+    assert (found["Environment"]["Variables"], found["MemorySize"]) == (variables, 512)
+    assert _deployer(aws, project, chalice, []).differences() == []
+
+
+def test_what_the_next_deployment_would_set_everywhere_is_shown_once(aws, project, chalice, same_stack):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    assert _deployer(aws, project, chalice, [], mail_only_to="example.org").differences() == [
+        "functions      another configuration",
+        "configuration  MAIL_ONLY_TO: example.com → example.org",
+    ]
 
 
 def test_what_was_chosen_once_is_kept_with_the_stage(aws, project, chalice):
