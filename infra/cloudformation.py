@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from secrets import token_hex
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -27,6 +28,10 @@ _REPLACED: Final = {
     "True": "  REPLACED: what it holds is lost",
     "Conditional": "  replaced only if what it refers to is",
 }
+
+
+#: The reason that CloudFormation gives for the first event of each change.
+_BEGUN: Final = "User Initiated"
 
 
 class StackFailed(Failed):
@@ -93,7 +98,9 @@ class Stacks:
         """
         found = self._described(stage)
         if found is None or found["StackStatus"] in _STILLBORN:
-            return [f"create  {each['Type']:<45} {name}" for name, each in stack.template()["Resources"].items()]
+            # neither account nor Region decides what there will be
+            coming = stack.resources(stage, "", "", given)
+            return [f"create  {each.type:<45} {name}" for name, each in coming.items()]
         request = self._request(stage, given, found)
         change_set = f"{name_of(stage)}-preview-{token_hex(4)}"
         self._client.create_change_set(**request, ChangeSetName=change_set, ChangeSetType="UPDATE")
@@ -156,9 +163,14 @@ class Stacks:
             raise StackFailed("\n".join([str(error), *self._failures(name)])) from error
 
     def _failures(self, name: str) -> Sequence[str]:
-        """Return what failed last, the first cause first."""
-        events = self._client.describe_stack_events(StackName=name)["StackEvents"]
-        failed = [each for each in events if each["ResourceStatus"].endswith("_FAILED")]
+        """Return what failed since somebody last began to change the stack, the first cause first.
+
+        Events come newest first. Those of rolling back alone can fill a page, and older failures explain nothing.
+        """
+        pages = self._client.get_paginator("describe_stack_events").paginate(StackName=name)
+        events = (each for page in pages for each in page["StackEvents"])
+        latest = takewhile(lambda each: each.get("ResourceStatusReason") != _BEGUN, events)
+        failed = [each for each in latest if each["ResourceStatus"].endswith("_FAILED")]
         return [f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason', '')}" for each in reversed(failed)]
 
 

@@ -17,6 +17,10 @@ class HoldsData(Failed):
     """The table holds journeys, or the bucket mails, and nobody said that they may be deleted."""
 
 
+class NoStage(Failed):
+    """Nothing of such a stage stands: perhaps it is in another Region, or has another name."""
+
+
 class Destroyer:
     """Removes one stage."""
 
@@ -36,7 +40,7 @@ class Destroyer:
         self._python = python
 
     def destroy(self, *, delete_data: bool) -> None:
-        """Remove all of it; raises HoldsData before anything is touched. What failed half-way is run again."""
+        """Remove all of it; raises HoldsData or NoStage before anything is touched. Half done, it is run again."""
         stage, dynamodb = self._plan.stage, self._aws.client("dynamodb")
         table = name_of(stage)
         if _exists(dynamodb, table):
@@ -52,6 +56,8 @@ class Destroyer:
                 self._remove_stack()
                 _delete_table(dynamodb, table)
         else:
+            if not Stacks(self._aws.client("cloudformation")).exists(stage):
+                raise NoStage(f"there is no stage {stage} in {self._aws.region}: neither its stack nor its table")
             self._remove_stack()
         self._say(f"table      {table} deleted")
 

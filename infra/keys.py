@@ -36,19 +36,23 @@ def _key() -> str:
 _MAKERS: Final[dict[str, Callable[[], Any]]] = {"link-keys": _link_keys, "webhook-keys": _webhook_keys}
 
 
+#: How the company signs in, with a secret of its provider: people put it there, the functions read it.
+_BY_HAND: Final = "sign-in-provider"
+
+
 def ensure(ssm: Any, prefix: str) -> list[str]:
     """Make the secrets that are absent and return their names; those that are there are neither read nor replaced."""
     return [name for name in names(prefix) if _make(ssm, name)]
 
 
 def names(prefix: str) -> list[str]:
-    """Return the names of a stage's secrets."""
+    """Return the names of the secrets that a stage cannot be without."""
     return [f"{prefix}/{name}" for name in _MAKERS]
 
 
 def delete(ssm: Any, prefix: str) -> None:
-    """Delete them: no link in any mail opens any more."""
-    ssm.delete_parameters(Names=names(prefix))
+    """Delete them, and what people put beside them: no link in any mail opens any more."""
+    ssm.delete_parameters(Names=[*names(prefix), f"{prefix}/{_BY_HAND}"])
 
 
 def _make(ssm: Any, name: str) -> bool:

@@ -156,14 +156,28 @@ def test_two_deployers_do_not_change_one_stack():
         Stacks(Client("UPDATE_IN_PROGRESS")).ensure(STAGE)
 
 
+def _event(status, name, reason=None):
+    """Return an event in the form of DescribeStackEvents, as far as it is read."""
+    event = {"ResourceStatus": status, "LogicalResourceId": name}
+    return event | ({"ResourceStatusReason": reason} if reason else {})
+
+
 def test_what_cloudformation_says_of_each_resource_is_shown():
-    events = [
-        {"ResourceStatus": "CREATE_FAILED", "LogicalResourceId": "InboxQueue", "ResourceStatusReason": "cancelled"},
-        {"ResourceStatus": "CREATE_COMPLETE", "LogicalResourceId": "WorkQueue"},
-        {"ResourceStatus": "CREATE_FAILED", "LogicalResourceId": "Table", "ResourceStatusReason": "already exists"},
+    """Of this change alone, however many events it had: the newest come first, a page at a time."""
+    pages = [
+        {"StackEvents": [_event("DELETE_COMPLETE", f"Resource{number}") for number in range(100)]},
+        {
+            "StackEvents": [
+                _event("CREATE_FAILED", "InboxQueue", "cancelled"),
+                _event("CREATE_COMPLETE", "WorkQueue"),
+                _event("CREATE_FAILED", "Table", "already exists"),
+                _event("UPDATE_IN_PROGRESS", TABLE, "User Initiated"),
+                _event("CREATE_FAILED", "MailBucket", "of last month"),
+            ]
+        },
     ]
     failed = WaiterError("stack_update_complete", "terminal failure", {})
-    client = Client("CREATE_COMPLETE", wait=failed, describe_stack_events={"StackEvents": events})
+    client = Client("CREATE_COMPLETE", wait=failed, describe_stack_events=pages)
     with pytest.raises(StackFailed) as raised:
         Stacks(client).ensure(STAGE)
     assert str(raised.value).splitlines()[1:] == ["Table: already exists", "InboxQueue: cancelled"]
@@ -217,7 +231,11 @@ def test_two_previews_do_not_stand_in_each_other_s_way():
 @pytest.mark.parametrize("status", [None, "ROLLBACK_COMPLETE"])
 def test_a_preview_of_a_stack_that_is_still_to_come_shows_all_of_it(status):
     client = Client(status)
-    assert len(Stacks(client).preview(STAGE)) == len(stack.template()["Resources"])
+    replies = {"InboundDomain": "replies.example.com", "InboundRuleSet": "default"}
+    plain, replied = (Stacks(client).preview(STAGE, given) for given in ({}, replies))
+    everything = {f"create {each['Type']} {name}" for name, each in stack.template()["Resources"].items()}
+    assert {" ".join(each.split()) for each in replied} == everything
+    assert set(replied) - set(plain) == {f"create  {'AWS::SES::ReceiptRule':<45} ReceiptRule"}
     assert client.calls == []
 
 
@@ -795,6 +813,7 @@ def test_removing_a_stage_leaves_nothing(aws, project, chalice):
     _deployer(aws, project, chalice, [], **CARE).deploy()
     aws.client("dynamodb").put_item(TableName=TABLE, Item={"pk": {"S": "J#1"}, "sk": {"S": "STATE"}})
     (bucket,) = [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]]
+    aws.client("ssm").put_parameter(Name=f"{PREFIX}/sign-in-provider", Value="{}", Type="SecureString")  # by hand
     for number in range(1001):  # one more than can be deleted at once
         aws.client("s3").put_object(Bucket=bucket, Key=f"sent/{number}", Body=b"mail")
     _destroyer(aws, project, chalice).destroy(delete_data=True)
@@ -805,10 +824,32 @@ def test_removing_a_stage_leaves_nothing(aws, project, chalice):
     assert (chalice_config.read(project, STAGE), _has_state(project)) == (None, False)
 
 
-def test_removing_a_stage_twice_is_no_failure(aws, project, chalice):
+def test_a_stage_that_is_not_there_is_not_said_to_be_removed(aws, project, chalice):
     _deployer(aws, project, chalice, [], **CARE).deploy()
     _destroyer(aws, project, chalice).destroy(delete_data=False)
+    with pytest.raises(destroy.NoStage, match="there is no stage test in eu-central-1"):
+        _destroyer(aws, project, chalice).destroy(delete_data=False)
+
+
+@pytest.mark.parametrize("step", ["_remove_code", "_remove_stack"])
+def test_a_removal_that_failed_half_way_is_run_again(aws, project, chalice, monkeypatch, step):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    done = getattr(destroy.Destroyer, step)
+    with monkeypatch.context() as patch:
+        patch.setattr(destroy.Destroyer, step, _dying_after(done))
+        with pytest.raises(RuntimeError):
+            _destroyer(aws, project, chalice).destroy(delete_data=False)
     _destroyer(aws, project, chalice).destroy(delete_data=False)
+    assert aws.client("dynamodb").list_tables()["TableNames"] == []
+    assert not Stacks(aws.client("cloudformation")).exists(STAGE)
+
+
+def _dying_after(done):
+    def die(*arguments):
+        done(*arguments)
+        raise RuntimeError("the line went dead")
+
+    return die
 
 
 def test_only_the_stage_s_own_name_confirms(monkeypatch, capsys):
