@@ -430,6 +430,8 @@ def _thanks(handled: Handled, answer_id: str, visit: Visit) -> Response:
     if journey is not None and answer is not None and answer.negative and handled.person is not None:
         context |= _who_and_when(journey, answer, handled.person, documents, visit.said)
         context["message"] = visit.said.text(_CALL_BACK_NOTED) if answer.call_back else ""
+    elif answer is not None and answer.call_back and not answer.words:
+        context["message"] = visit.said.text(_CALL_BACK_NOTED)
     elif answer is not None and (answer.call_back or not answer.scores):
         context["message"] = visit.said.text(_A_PERSON_READS)
     return http.page("thanks", visit.brand, context, said=visit.said)

@@ -243,6 +243,12 @@ def test_whoever_asks_to_be_called_back_is_asked_where_and_everybody_hears_of_it
     ] == [True] * 4
 
 
+def test_who_wrote_nothing_is_not_told_that_a_person_reads_what_they_wrote(stack):
+    _, path = stack.surveyed()
+    page = _press(stack, path, csat="3", call_back="yes").body.decode()
+    assert ("You asked to be called back: that is noted." in page, "A person reads" in page) == (True, False)
+
+
 def _staff(stack):
     return stack.wiring.documents.version("staff", 0).members
 
