@@ -1,8 +1,10 @@
 """Takes the pictures of the docs: ``python -m tests.browser.pictures``, into docs/pictures/.
 
-Those of the README come from the demo itself, the contact sheets from the specimens that the tests use.
+Those of the README come from the demo itself, the contact sheets from the specimens that the tests use. The name of one
+language is Japanese, which Debian shows with ``apt-get install fonts-ipafont-gothic``.
 """
 
+import dataclasses
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,8 +152,9 @@ def gallery(browser, pages):
     sheets.GALLERY.mkdir(exist_ok=True)
     for name, (english, arabic) in shown.items():
         looks = [Shot(english), Shot(english, "dark"), Shot(arabic), Shot(english, viewport=sheets.DESKTOP)]
-        looks.append(Shot(arabic, "dark", sheets.DESKTOP))
-        size = sheets.draw(browser, looks, sheets.PHONE, sheets.GALLERY / f"{name}.png", sheets.SMALL)
+        looks = [dataclasses.replace(look, whole=True) for look in (*looks, Shot(arabic, "dark", sheets.DESKTOP))]
+        path = sheets.GALLERY / f"{name}.png"
+        size = sheets.draw(browser, looks, sheets.PHONE, path, sheets.SMALL, sheets.LARGEST_WHOLE)
         print(f"{name}: {size // 1000} KB")  # noqa: T201 - a command line prints
     (PICTURES.parent / "gallery.md").write_text(sheets.page(shown), encoding="utf-8")
 

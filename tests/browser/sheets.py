@@ -10,20 +10,22 @@ from playwright.sync_api import Browser
 
 PHONE = {"width": 390, "height": 620}
 DESKTOP = {"width": 820, "height": 600}
-#: For a sheet with every look of one mail or page.
-SMALL = 0.42
+#: For a sheet with every look of one mail or page, each as long as it scrolls; and how many bytes it may have.
+SMALL = 0.5
+LARGEST_WHOLE = 250_000
 #: Pictures stay small: a page shrunk to this is still read, and one sheet takes at most as many bytes.
 SCALE = 0.6
 LARGEST = 100_000
-_SHEET = """<!doctype html><style>body{margin:0;padding:10px;display:flex;gap:10px;background:#8a8a8a;width:max-content}
+_SHEET = """<!doctype html><style>body{margin:0;padding:10px;display:flex;align-items:flex-start;gap:10px}
+body{background:#8a8a8a;width:max-content}
 img{display:block}</style>"""
 
 GALLERY = Path(__file__).parents[2] / "docs" / "pictures" / "gallery"
 _TOP = """# Gallery
 
-Every mail and every page of customers: on a phone in light, dark and Arabic, on a desktop in light and in Arabic, dark.
-What is for staff is English only. Made by `python -m tests.browser.pictures` from what ships; a test fails when one is
-missing.
+Every mail and every page of customers, as long as it scrolls: on a phone in light, dark and Arabic, on a desktop in
+light and in Arabic, dark. What is for staff is English only. Made by `python -m tests.browser.pictures` from what
+ships; a test fails when one is missing.
 """
 
 
@@ -54,11 +56,19 @@ class Shot:
     html: str
     scheme: Literal["light", "dark"] = "light"
     viewport: dict[str, Any] | None = None
+    whole: bool = False
 
 
-def draw(browser: Browser, shots: list[Shot], viewport: dict[str, Any], path: Path, scale: float = SCALE) -> int:
+def draw(
+    browser: Browser,
+    shots: list[Shot],
+    viewport: dict[str, Any],
+    path: Path,
+    scale: float = SCALE,
+    largest: int = LARGEST,
+) -> int:
     """Draws the shots side by side; returns the bytes of the picture, and fails when there are too many."""
-    return compose(browser, [_take(browser, shot, shot.viewport or viewport, scale) for shot in shots], path)
+    return compose(browser, [_take(browser, shot, shot.viewport or viewport, scale) for shot in shots], path, largest)
 
 
 def compose(browser: Browser, taken: list[bytes], path: Path, largest: int = LARGEST) -> int:
@@ -78,6 +88,6 @@ def _take(browser: Browser, shot: Shot, viewport: dict[str, Any], scale: float) 
     context = browser.new_context(viewport=viewport, device_scale_factor=scale, color_scheme=shot.scheme)
     page = context.new_page()
     page.set_content(shot.html)
-    picture = page.screenshot(animations="disabled", caret="hide")
+    picture = page.screenshot(animations="disabled", caret="hide", full_page=shot.whole)
     context.close()
     return picture

@@ -39,6 +39,13 @@ def test_the_gallery_of_the_docs_shows_every_mail_and_every_page_in_each_of_its_
     assert sorted(shown) == sorted(names)
 
 
+def test_the_gallery_shows_each_as_long_as_it_scrolls():
+    heights = {path.stem: int.from_bytes(path.read_bytes()[20:24]) for path in sheets.GALLERY.iterdir()}
+    by_height = sorted(("page-opted-out", "page-survey", "page-survey-nothing-chosen"), key=heights.__getitem__)
+    assert by_height == ["page-opted-out", "page-survey", "page-survey-nothing-chosen"]
+    assert heights["page-survey"] > sheets.PHONE["height"] * sheets.SMALL
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_page_is_small_whole_and_in_the_customers_language(language):
     direction = {"ar": "rtl"}.get(language, "ltr")
