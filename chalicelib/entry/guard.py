@@ -81,10 +81,21 @@ def came_from_us(sent: Mapping[str, str], shown: str, token: str, base_url: str)
     """
     if not token or not hmac.compare_digest(shown.encode(), form_token(token).encode()):
         return False
-    if sent.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        return False
     origin = sent.get("origin", "")
-    return not origin or urlsplit(origin).netloc in {sent.get("host") or None, urlsplit(base_url).netloc}
+    return not _is_foreign(sent) and (not origin or _is_ours(sent, origin, base_url))
+
+
+def is_of_our_origin(sent: Mapping[str, str], base_url: str) -> bool:
+    """Say whether a browser says of a request that a page of our own origin made it, for whomever that was made."""
+    return not _is_foreign(sent) and _is_ours(sent, sent.get("origin", ""), base_url)
+
+
+def _is_foreign(sent: Mapping[str, str]) -> bool:
+    return sent.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+
+
+def _is_ours(sent: Mapping[str, str], origin: str, base_url: str) -> bool:
+    return urlsplit(origin).netloc in {sent.get("host") or None, urlsplit(base_url).netloc}
 
 
 class Guard:

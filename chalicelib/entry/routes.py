@@ -11,6 +11,7 @@ not load the console. There are three ways to answer:
   it gets at nothing by another way, so the console offers nothing that the API does not (`entry/console/house.py`).
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -200,6 +201,12 @@ def named(handler: str, routes: Iterable[Route] = ROUTES) -> Route:
     if found is None:
         raise KeyError(handler)
     return found
+
+
+def is_page(path: str) -> bool:
+    """Say whether a path is that of a page which a browser can open."""
+    pages = (route.path for route in ROUTES if route.kind == "page" and route.method == "GET")
+    return any(re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", page), path) for page in pages)
 
 
 def suffices(role: str, who: Who) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from urllib.parse import urlencode
 
 import pytest
@@ -11,6 +12,7 @@ from chalicelib.journey import budget
 from chalicelib.journey.events import AnswerGiven, person_id_of
 from chalicelib.links import Link
 from chalicelib.store.access import Session
+from chalicelib.store.documents import shipped
 from chalicelib.store.lists import Late
 from tests.entry.staff import Browser
 from tests.faults.world import DAY, HOUR, START, World
@@ -194,6 +196,59 @@ def test_an_act_that_is_refused_keeps_what_was_typed(world):
     assert (reply.status, "Too early" in reply.body.decode()) == (409, True)
     reply = browser.press(f"{path}/acts", act="take", due="soon")
     assert reply.status == 422
+
+
+LETTER = "I am sorry about the lamp. <b>We</b> failed you."
+
+
+def test_a_letter_that_was_written_while_the_session_ended_is_not_lost(world):
+    browser, path = console(world, "agent"), f"/console/journeys/{world.journeys['lamp']}"
+    browser.get(path)
+    world.live(world.now + 2 * HOUR)
+    sent = {"form_token": browser.form_token, "act": "apologise", "text": LETTER}
+    headers = {"content_type": "application/x-www-form-urlencoded", "referer": f"http://localhost{path}"}
+    reply = browser.send("POST", f"{path}/acts", urlencode(sent).encode(), origin="http://localhost", **headers)
+    page = reply.body.decode()
+    assert (reply.status, LETTER in unescape(page), LETTER in page) == (401, True, False)
+    assert f'href="/console/sign-in?back={path}" target="_blank"' in page
+    elsewhere = browser.send("POST", f"{path}/acts", urlencode(sent).encode(), origin="https://evil.example", **headers)
+    assert (elsewhere.status, "sorry" in elsewhere.body.decode()) == (401, False)
+
+
+def test_nor_is_one_that_is_sent_after_signing_in_anew(world):
+    browser, path = console(world, "agent"), f"/console/journeys/{world.journeys['lamp']}"
+    browser.get(path)
+    reply = browser.press(f"{path}/acts", token=form_token("the session before"), act="apologise", text=LETTER)
+    assert (reply.status, LETTER in unescape(reply.body.decode())) == (403, True)
+
+
+@pytest.mark.parametrize("side", ["form", "text"])
+def test_nor_is_a_document(world, side):
+    browser = console(world)
+    browser.get("/console/documents/cadence")
+    text_of_it = shipped("cadence").decode().replace("PT24H", "PT30H" if side == "text" else "PT24H")
+    sent = {"text": text_of_it, "survey.after": "PT30H", "act": f"{side}:store"}
+    reply = browser.press("/console/documents/cadence", token="another", **sent)
+    (kept,) = re.findall(r"(?s)<textarea[^>]*>\n(.*?)</textarea>", reply.body.decode())
+    assert (reply.status, json.loads(unescape(kept))["survey"]["after"]) == (403, "PT30H")
+
+
+def test_what_is_refused_says_so_in_plain_words_and_leads_back(world):
+    browser = console(world)
+    browser.get("/console")
+    sent = {"form_token": browser.form_token, "what": "snooze", "until": "soon"}
+    for referer, back in (("/console?who=me", "/console?who=me"), ("/console/todos/j1/k", None), ("", None)):
+        reply = browser.send(
+            *("POST", f"/console/todos/{world.journeys['lamp']}/recovery-1", urlencode(sent).encode()),
+            content_type="application/x-www-form-urlencoded", referer=f"http://localhost{referer}",
+        )  # fmt: skip
+        (shown,) = re.findall(r"(?s)<main.*?</main>", reply.body.decode())
+        assert (reply.status, "<h1>That cannot be used</h1>" in shown, "<p>Choose a day.</p>" in shown) == (
+            422,
+            True,
+            True,
+        )
+        assert re.findall(r'href="([^"]+)">Back to where', shown) == ([back] if back else [])
 
 
 def test_a_mail_is_shown_exactly_as_it_was_sent_in_a_frame_that_may_do_nothing(world):

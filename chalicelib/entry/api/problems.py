@@ -85,6 +85,13 @@ def problem_of(error: Exception) -> Problem | None:
     return None
 
 
+def in_words(problem: Problem) -> str:
+    """Return what was wrong as a page says it: a sentence, without the names that programs go by."""
+    said = _PATH.sub("", problem.detail).removeprefix(f"{problem.field}: ")
+    whole = said[:1].upper() + said[1:]
+    return whole if whole.endswith((".", "!", "?")) else f"{whole}."
+
+
 def _invalid(message: str) -> Problem:
     """Name the field that a decoder complains of."""
     path = _PATH.search(message)

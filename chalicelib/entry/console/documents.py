@@ -154,6 +154,17 @@ def test(visit: Visit) -> Response:
     return visit.see(back, "It is on its way to your own address.")
 
 
+def kept(visit: Visit) -> dict[str, str]:
+    """Return the document that was typed, on whichever side, when the form that holds it cannot be taken."""
+    kind = visit.parameters["kind"]
+    if "text" not in visit.fields or kind not in KINDS:
+        return {}
+    given = visit.fields["text"].replace("\r\n", "\n")
+    if visit.fields.get("act", "").startswith("text:"):
+        return {"document": given}
+    return {"document": document_form.document(kind, visit.fields, _held(given))}
+
+
 # -- what they share -------------------------------------------------------------------------------------
 
 

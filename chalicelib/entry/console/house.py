@@ -11,6 +11,7 @@ nothing but by `Visit.call`, and by that only at the operations that its row nam
 browser is sent to a page, where what happened is said once.
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from chalicelib.entry import guard, http, routes
 from chalicelib.entry.api import operations
 from chalicelib.entry.api.door import where
 from chalicelib.entry.api.operations import Actor, Context, Partners
-from chalicelib.entry.api.problems import Forbidden, Problem, Refused, problem_of
+from chalicelib.entry.api.problems import Forbidden, Problem, Refused, in_words, problem_of
 from chalicelib.entry.console import assets
 from chalicelib.entry.desk import OUTSIDE
 from chalicelib.entry.guard import Guard
@@ -58,6 +59,14 @@ _FLASH = "__Host-aftercare-said"
 _SAID_FOR = timedelta(minutes=1)
 _LONGEST_SAID = 300
 _SEE_OTHER = 303
+#: A page of ours: one slash, and nothing that a browser reads as another host or as the end of a header.
+_PAGE = re.compile(r"/console(?:[/?][A-Za-z0-9/_.~%?&=+-]*)?")
+#: What a problem is called on a page, where programs know it by another name.
+_TITLES = {
+    "Unprocessable": "That cannot be used",
+    "Refused by the playbook": "Not now",
+    "Forbidden": "Not with your role",
+}
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -271,8 +280,7 @@ class House:
         try:
             return self._enter(visit, request)
         except Exception as error:  # noqa: BLE001 - sorted here: what is the visitor's is told, what is ours is noted
-            problem = problem_of(error) or self._fault(error, route)
-            return visit.show("problem", title=problem.title, status=problem.status, detail=problem.detail)
+            return self._told(visit, request, problem_of(error) or self._fault(error, route))
 
     def _enter(self, visit: Visit, request: Any) -> Response:
         route = visit.route
@@ -287,10 +295,41 @@ class House:
             self._check_form(visit, request)
         return _page(route)(visit)
 
+    def _told(self, visit: Visit, request: Any, problem: Problem) -> Response:
+        """Say on a page what was wrong, with what was typed: that must not be lost with the form."""
+        return visit.show(
+            "problem",
+            title=_TITLES.get(problem.title, problem.title),
+            status=problem.status,
+            detail=in_words(problem),
+            kept=self._kept(visit, request),
+            back=self._came_from(visit),
+        )
+
+    def _kept(self, visit: Visit, request: Any) -> dict[str, str]:
+        """Return what somebody wrote into a form that was not taken: only of a form that our own origin sent."""
+        if visit.route.method == "GET" or not guard.is_of_our_origin(visit.sent, self.partners.settings.base_url):
+            return {}
+        try:
+            visit.fields = visit.fields or http.form(request, of_staff=bool(visit.token))
+        except http.BadForm:
+            return {}
+        module, _ = _module(visit.route)
+        return module.kept(visit) if hasattr(module, "kept") else written(visit.fields)
+
+    def _came_from(self, visit: Visit) -> str:
+        """Return the page on which the form stood that was sent, or an empty text."""
+        if visit.route.method == "GET":
+            return ""
+        whole = urlsplit(visit.sent.get("referer", ""))
+        path = whole.path.removeprefix(self.root)
+        back = f"{path}?{whole.query}" if whole.query else path
+        return back if page_of_ours(back) == back and routes.is_page(path) else ""
+
     def _to_sign_in(self, visit: Visit, request: Any) -> Response:
         """Send whoever is not signed in to sign in, and back here afterwards; a form cannot be sent again unseen."""
         if visit.route.method != "GET":
-            raise Refused(401, "Please sign in", "You are not signed in any more. Sign in, go back and send it again.")
+            raise Refused(401, "Please sign in", "You are not signed in any more, so nothing was done.")
         path = visit.route.path.format_map(visit.parameters)
         query = "&".join(f"{quote(str(k))}={quote(str(v))}" for k, v in dict(request.query_params or {}).items())
         back = quote(f"{path}?{query}" if query else path)
@@ -315,9 +354,25 @@ class House:
 
 
 def _page(route: Route) -> Callable[[Visit], Response]:
-    module, _, name = route.handler.partition(".")
-    found: Callable[[Visit], Response] = getattr(import_module(f"chalicelib.entry.console.{module}"), name)
+    module, name = _module(route)
+    found: Callable[[Visit], Response] = getattr(module, name)
     return found
+
+
+def _module(route: Route) -> tuple[Any, str]:
+    """Return the module of a page, and the name of its function there."""
+    module, _, name = route.handler.partition(".")
+    return import_module(f"chalicelib.entry.console.{module}"), name
+
+
+def page_of_ours(path: str) -> str:
+    """Return the page to go to afterwards: one of ours, whatever was asked for."""
+    return path if _PAGE.fullmatch(path) else "/console"
+
+
+def written(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return those fields of a form that hold more words than one: the rest is chosen again at a press."""
+    return {name: value for name, value in fields.items() if len(value.split()) > 1}
 
 
 def _said(value: str) -> str:

@@ -7,8 +7,8 @@ from chalice import Response
 
 from chalicelib.entry import guard
 from chalicelib.entry.api.problems import NotFound, Refused
-from chalicelib.entry.console.house import Visit
-from chalicelib.entry.console.sign_in import note, page_of_ours
+from chalicelib.entry.console.house import Visit, page_of_ours
+from chalicelib.entry.console.sign_in import note
 from chalicelib.entry.provider import FLOW_LASTS, Flow, Identity, NotVouched, Provider
 from chalicelib.links import BadLink
 from chalicelib.store.access import Session, Spent

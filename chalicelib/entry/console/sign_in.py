@@ -13,7 +13,7 @@ from chalice import Response
 
 from chalicelib.entry import guard
 from chalicelib.entry.api.problems import Refused
-from chalicelib.entry.console.house import House, Visit
+from chalicelib.entry.console.house import House, Visit, page_of_ours
 from chalicelib.entry.desk import OUTSIDE
 from chalicelib.links import BadLink
 from chalicelib.store.access import Session, SignIn, Spent, TooMany, hashed, member_pk
@@ -29,8 +29,6 @@ _ASKED_FOR = timedelta(minutes=30)
 _LOOK_AFTER = timedelta(minutes=1)
 _LONGEST_ADDRESS = 254
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
-#: A page of ours: one slash, and nothing that a browser reads as another host or as the end of a header.
-_BACK = re.compile(r"/console(?:[/?][A-Za-z0-9/_.~%?&=+-]*)?")
 
 
 def show(visit: Visit) -> Response:
@@ -136,11 +134,6 @@ def _link(visit: Visit) -> SignIn:
     if found is None or found.until <= visit.now:
         raise Refused(403, "Not valid any more", _GONE)
     return found
-
-
-def page_of_ours(path: str) -> str:
-    """Return the page to go to afterwards: one of ours, whatever was asked for."""
-    return path if _BACK.fullmatch(path) else "/console"
 
 
 def _remember(reply: Response, token: str, lasts: timedelta) -> Response:
