@@ -269,15 +269,24 @@ class Wiring:
     def work(self) -> "Work":
         """The page on which staff work a recovery."""
         from chalicelib.entry.work import Work
+        from chalicelib.store.audit import Audit
 
-        return Work(self.desk, self.links, self.epochs, self.clock, lambda: self.mails)
+        # No boundary of its own: what fails here fails alone, and costs nobody's act.
+        return Work(
+            self.desk,
+            self.links,
+            self.epochs,
+            self.clock,
+            lambda: self.mails,
+            lambda: Audit(self._dynamodb, self.settings.table),
+        )
 
     @cached_property
     def signed(self) -> "Signed":
         """The signed ways in."""
         from chalicelib.entry.signed import Signed
 
-        return Signed(self.desk, self.epochs, self.documents, self.webhook_keys, self.clock)
+        return Signed(self.desk, self.epochs, self.documents, self.webhook_keys, self.clock, lambda: self.audit)
 
     # -- staff -------------------------------------------------------------------------------------------
 

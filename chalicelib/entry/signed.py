@@ -15,6 +15,7 @@ from chalicelib.entry.http import json_reply, problem
 from chalicelib.journey.documents import KINDS
 from chalicelib.journey.errors import ActRefused, BadDocument
 from chalicelib.journey.events import Event, PurchaseMade
+from chalicelib.store.audit import Audit, Entry, audit_id
 from chalicelib.store.documents import DocumentStore
 from chalicelib.store.errors import Conflict
 
@@ -31,8 +32,10 @@ class Signed:
         documents: DocumentStore,
         keys: Callable[[], Sequence[bytes]],
         now: Callable[[], datetime],
+        audit: Callable[[], Audit],
     ) -> None:
         """Keep its partners."""
+        self._audit = audit
         self._desk = desk
         self._epochs = epochs
         self._documents = documents
@@ -88,6 +91,7 @@ class Signed:
 
     def _put(self, kind: str, body: bytes, by: str, *, activate: bool) -> Response:
         decode.check_json(body)
+        self._note(by, "signed.put_document", f"document/{kind}")
         number = self._documents.put(kind, body, self._now(), by=by, activate=activate)
         return json_reply({"kind": kind, "version": number, "active": activate}, 201)
 
@@ -98,11 +102,16 @@ class Signed:
     def _activate(self, kind: str, number: str) -> Response:
         if not _VERSION.fullmatch(number):
             return problem(404, "Not found", f"{kind} has no version {number[:60]}")
+        self._note("api", "signed.activate_document", f"document/{kind}/{int(number)}")
         try:
             self._documents.activate(kind, int(number), self._now())
         except KeyError as error:
             return problem(404, "Not found", str(error.args[0]))
         return json_reply({"kind": kind, "version": int(number), "active": True})
+
+    def _note(self, by: str, operation: str, about: str) -> None:
+        """Write into the audit that a document is about to be changed by whoever holds the key of other systems."""
+        self._audit().add(Entry(audit_id(), self._now(), by, "signed", "changed", operation, about))
 
     def _signed(self, request: Any, reply: Callable[[bytes], Response], kind: str = "") -> Response:
         """Verify, then reply; what was wrong with the request, or with us, becomes a problem."""

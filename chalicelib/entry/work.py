@@ -1,10 +1,12 @@
 """The page on which staff work one recovery, opened by the signed link of a notice.
 
-The link is bound to the journey and to the member of staff, and expires. The console will take this over.
+The link is bound to the journey and to the member of staff, and expires. What is seen and done by it stands in the
+audit as what is seen and done in the console does.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from secrets import token_hex
 from typing import Any, Protocol, get_args
@@ -34,6 +36,7 @@ from chalicelib.journey.events import (
 from chalicelib.journey.state import Answer, Journey, Person, Recovery, Reply
 from chalicelib.journey.trust import SUSPICIONS
 from chalicelib.links import BadLink, Links
+from chalicelib.store.audit import Audit, Entry, Verb, audit_id
 from chalicelib.store.mails import MailArchive
 from chalicelib.store.table import Fact
 
@@ -101,6 +104,13 @@ class WrongField(BadInput):
         self.field = field
 
 
+def verb(act: str, text: str, amount: str | None) -> Verb:
+    """Return how the audit calls an act: what was delivered was spent, and what the customer reads was sent."""
+    if act == "deliver" and amount:
+        return "spent"
+    return "sent" if act in {"apologise", "propose", "thank"} and text else "changed"
+
+
 class Work:
     """Shows a recovery and hands in the acts of staff."""
 
@@ -111,9 +121,11 @@ class Work:
         epochs: Epochs,
         now: Callable[[], datetime],
         mails: Callable[[], MailArchive],
+        audit: Callable[[], Audit],
     ) -> None:
         """Keep its partners; ``mails`` gives the archive when somebody asks for a mail."""
         self._mails = mails
+        self._audit = audit
         self._desk = desk
         self._links = links
         self._epochs = epochs
@@ -123,7 +135,11 @@ class Work:
     def show(self, request: Any, token: str) -> Response:
         """Show the recovery, and the mail that ``?mail=`` names as the customer has it."""
         wanted = (request.query_params or {}).get("mail", "")
-        return self._with(token, {}, lambda visit, member: self._page(visit, member, mail=wanted))
+        return self._with(token, {}, lambda visit, member: self._shown(visit, member, wanted))
+
+    def _shown(self, visit: pages.Visit, member: StaffMember, mail: str) -> Response:
+        self._note(member, visit.journey, "saw", "work.show")
+        return self._page(visit, member, mail=mail)
 
     def act(self, request: Any, token: str) -> Response:
         """Do one act; the page shows what came of it."""
@@ -136,15 +152,29 @@ class Work:
 
     def _do(self, fields: dict[str, str], token: str, visit: pages.Visit, member: StaffMember) -> Response:
         try:
-            handled = self._desk.hand_in(self._event(fields, visit.journey, member))
+            event = self._event(fields, visit.journey, member)
+            handled = self._desk.hand_in(event)
         except ActRefused as error:
             return self._page(visit, member, errors=[error.explanation], typed=fields, status=409)
         except BadInput as error:
             wrong = {error.field: str(error)} if isinstance(error, WrongField) else {}
             return self._page(visit, member, errors=[str(error)], typed=fields, wrong=wrong, status=422)
+        self._note(member, visit.journey, _verb_of(event), "work.act", _amount_of(event))
         if handled is None:
             return http.page("received", visit.brand, {}, status=202)
         return self._page(*self._again(token, visit, member), notice=_SAYS.get(fields.get("act", ""), ""))
+
+    def _note(self, member: StaffMember, journey: Journey, verb: Verb, operation: str, amount: str = "") -> None:
+        """Write into the audit who saw or did what by the link of a notice.
+
+        After it was done, unlike in the console: it is a fact of its journey, with whose it was, and one that waits in
+        the queue because the table cannot be had must not be lost for want of this.
+        """
+        about = f"journey/{journey.id}"
+        with suppress(*OUTSIDE):
+            self._audit().add(
+                Entry(audit_id(), self._now(), member.id, member.may, verb, operation, about, amount=amount)
+            )
 
     def _again(self, token: str, visit: pages.Visit, member: StaffMember) -> tuple[pages.Visit, StaffMember]:
         """Return the recovery as it is after an act; as it was before, when just now it cannot be read."""
@@ -251,6 +281,14 @@ class Work:
             return None
         raw = self._mails().get(journey.id, touch.id)
         return {"id": touch.id, **_as_read(raw)} if raw else {"id": touch.id, "subject": "", "text": ""}
+
+
+def _verb_of(event: StaffActed | AnswerJudged) -> Verb:
+    return verb(event.act, event.text, str(event.amount or "")) if isinstance(event, StaffActed) else "changed"
+
+
+def _amount_of(event: StaffActed | AnswerJudged) -> str:
+    return f"{event.amount} {event.currency}" if _verb_of(event) == "spent" and isinstance(event, StaffActed) else ""
 
 
 def _mails(journey: Journey, zone: str) -> list[dict[str, str]]:

@@ -25,7 +25,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the audit. ``by`` is a member of staff, or ``key/<id>`` for an API key.
 
     ``about`` names journeys, persons, documents by their ids: nothing here is a name, an address or a customer's
-    words. ``came_to`` says why what was asked for did not happen; empty when it did.
+    words. ``came_to`` says why what was asked for did not happen; empty when it did. ``amount`` is what was spent.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     operation: str
     about: str = ""
     came_to: str = ""
+    amount: str = ""
 
 
 class Audit:

@@ -208,6 +208,15 @@ def test_the_api_names_field_and_line(lead):
     assert (refused.status, refused.json()["field"]) == (422, "survey.reminders[0].after")
 
 
+def test_a_document_that_is_put_by_the_command_stands_in_the_audit_too(lead):
+    stack = lead.stack
+    stack.signed("PUT", "/documents/cadence?by=Nora", shipped("cadence"))
+    stack.signed("POST", "/documents/cadence/0/activate", b"")
+    entries = lead.get("/v1/audit").json()["entries"]
+    told = [(one["by"], one["verb"], one["about"]) for one in entries if one["role"] == "signed"]
+    assert told == [("api", "changed", "document/cadence/0"), ("Nora", "changed", "document/cadence")]
+
+
 # -- previews ------------------------------------------------------------------------------------------------
 
 

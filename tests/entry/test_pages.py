@@ -1,5 +1,6 @@
 """The customer's pages: looking changes nothing, pressing counts once, and no word is lost."""
 
+import json
 import re
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -61,7 +62,10 @@ def test_no_look_at_any_page_changes_anything(stack):
         for method in ("PUT", "PATCH", "DELETE"):
             assert stack.request(method, path).status in {403, 404, 405}
     stack.settle()
-    assert stack.rows() == before
+    # That a member of staff looked, by the link of a notice, is in the audit; a customer's look is nowhere.
+    looked = [row for row in stack.rows() if row["pk"]["S"].startswith("AUDIT")]
+    assert {json.loads(row["body"]["B"])["operation"] for row in looked} == {"work.show"}
+    assert [row for row in stack.rows() if row not in looked] == before
 
 
 def test_a_link_marks_its_rating_and_records_nothing(stack):

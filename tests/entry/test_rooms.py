@@ -385,6 +385,35 @@ def test_a_failure_is_logged_with_one_form_and_its_recovery_is_open_with_the_ges
     )
 
 
+def test_the_audit_says_what_was_sent_and_what_was_spent(world):
+    browser, journey = console(world, "agent"), world.journeys["lamp"]
+    path = f"/console/journeys/{journey}"
+    browser.get("/console/failures/new")
+    browser.press("/console/failures", words="An hour!", gesture="20", currency="USD", remark_id="a5")
+    browser.get(path)
+    for fields in (
+        {"act": "take"},
+        {"act": "apologise", "text": "I am sorry."},
+        {"act": "propose", "text": "A new lamp by Friday.", "due": "2026-03-09"},
+        {"act": "deliver", "redress": "restitution", "amount": "35.5", "currency": "USD"},
+    ):
+        browser.press(f"{path}/acts", **fields)
+    lead = console(world)
+    entries = reversed(lead.get(f"/v1/audit?about=journey/{journey}").json()["entries"])
+    told = [(one["verb"], one.get("amount", ""), one.get("came_to", "")) for one in entries if one["verb"] != "saw"]
+    assert told == [
+        ("changed", "", ""),
+        ("sent", "", ""),
+        ("sent", "", ""),
+        ("spent", "35.50 USD", ""),
+        ("spent", "", "ActRefused"),
+    ]
+    # What was spent stands in one line, so that a sum over the day is what was spent; but what came to nothing is told.
+    gestures = lead.get("/v1/audit?about=failures").json()["entries"]
+    assert [(one["verb"], one["amount"]) for one in gestures] == [("spent", "20.00 USD")]
+    assert "spent 20.00 USD" in text(lead.get("/console/audit?about=failures"))
+
+
 def test_above_the_mandate_nothing_is_logged_and_the_mandate_is_named(world):
     browser = console(world, "agent")
     browser.get("/console/failures/new")

@@ -291,7 +291,7 @@ def test_the_export_is_a_table_that_no_spreadsheet_executes(stack, program):
     stack.wiring.audit.add(Entry("1", stack.clock.now, "=cmd|'/c calc'!A0", "lead", "saw", "@x", "+1"))
     reply = program.call("GET", "/v1/audit/export")
     rows = list(csv.reader(io.StringIO(reply.body.decode())))
-    assert rows[0] == ["at", "by", "role", "verb", "operation", "about", "came_to", "id"]
+    assert rows[0] == ["at", "by", "role", "verb", "operation", "about", "came_to", "amount", "id"]
     assert ["'=cmd|'/c calc'!A0", "'@x", "'+1"] in [[row[1], row[4], row[5]] for row in rows]
     lines = program.call("GET", "/v1/audit/export?format=jsonl").body.decode().splitlines()
     assert [json.loads(line)["verb"] for line in lines].count("exported") == 1, "the first export is in the second"
@@ -324,7 +324,7 @@ def test_the_description_tells_roles_fields_and_problems(described):
     schema = create["requestBody"]["content"]["application/json"]["schema"]
     assert (sorted(schema["properties"]), schema["required"]) == (["name", "role"], ["name", "role"])
     assert "Takes the role admin or more." in create["description"]
-    assert {"201", "401", "403", "409", "422"} <= set(create["responses"])
+    assert {"201", "401", "403", "409", "413", "422"} <= set(create["responses"])
     revoke = described["paths"]["/v1/keys/{key_id}/revoke"]["post"]
     assert [one["name"] for one in revoke["parameters"]] == ["key_id", "Idempotency-Key"]
 

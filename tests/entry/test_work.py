@@ -7,8 +7,10 @@ from email import message_from_bytes, policy
 from urllib.parse import urlencode
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.links import Link
+from chalicelib.store.audit import Audit
 
 
 def _recovering(stack):
@@ -238,3 +240,34 @@ def test_a_mail_whose_time_is_up_is_said_to_be_gone(stack):
     journey_id, path = _recovering(stack)
     stack.wiring.mails.delete_for_journey(journey_id)
     assert b"This mail is no longer kept." in stack.request("GET", f"{path}?mail=survey").body
+
+
+def test_who_saw_and_did_what_by_the_link_of_a_notice_stands_in_the_audit(stack):
+    journey_id, path = _recovering(stack)
+    stack.request("GET", path)
+    for fields in (
+        {"act": "take"},
+        {"act": "apologise", "text": ""},
+        {"act": "propose", "text": "A new lamp.", "due": "2026-03-20"},
+        {"act": "deliver", "redress": "goodwill", "amount": "25", "currency": "USD"},
+        {"act": "close"},
+    ):
+        _act(stack, path, **fields)
+        stack.settle()
+    entries, _ = stack.wiring.audit.about(f"journey/{journey_id}", "", 50)
+    assert [(one.by, one.role, one.verb, one.amount, one.operation) for one in reversed(entries)] == [
+        ("ana", "agent", "saw", "", "work.show"),
+        ("ana", "agent", "changed", "", "work.act"),
+        ("ana", "agent", "changed", "", "work.act"),
+        ("ana", "agent", "sent", "", "work.act"),
+    ]
+
+
+def test_an_act_is_not_lost_when_the_audit_cannot_be_had(stack, monkeypatch):
+    def fails(*_):
+        raise EndpointConnectionError(endpoint_url="https://aws.invalid")
+
+    journey_id, path = _recovering(stack)
+    monkeypatch.setattr(Audit, "add", fails)
+    assert (stack.request("GET", path).status, _act(stack, path, act="take").status) == (200, 200)
+    assert _done(stack, journey_id) == ["take"]

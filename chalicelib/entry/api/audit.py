@@ -13,7 +13,7 @@ from chalicelib.store.audit import Entry
 
 #: An export takes so many pages of a list; what is left has its own token.
 _MOST_EXPORTED = 2000
-_COLUMNS = ("at", "by", "role", "verb", "operation", "about", "came_to", "id")
+_COLUMNS = ("at", "by", "role", "verb", "operation", "about", "came_to", "amount", "id")
 
 About = Annotated[str, msgspec.Meta(max_length=300, description="What it is about, such as `journey/j123`.")]
 
@@ -59,7 +59,7 @@ def export(context: Context, asked: Export) -> str:
         more = [msgspec.json.encode({"next": goes_on}).decode()] if goes_on else []
         return "\n".join([*(msgspec.json.encode(entry).decode() for entry in found), *more, ""])
     rows = [[_cell(getattr(entry, column)) for column in _COLUMNS] for entry in found]
-    return csv_out.write(_COLUMNS, [*rows, *([["", "", "", "", "goes on", goes_on, "", ""]] if goes_on else [])])
+    return csv_out.write(_COLUMNS, [*rows, *([["", "", "", "", "goes on", goes_on, "", "", ""]] if goes_on else [])])
 
 
 def _read(context: Context, asked: Asked | Export, limit: int) -> tuple[list[Entry], str]:

@@ -41,7 +41,12 @@ class Logged(msgspec.Struct, frozen=True):
     news: bool = True
 
 
-@operation(audit="changed", about="failures", status=201)
+@operation(
+    audit=lambda asked: "spent" if asked.gesture else "changed",
+    about="failures",
+    amount="{gesture} {currency}",
+    status=201,
+)
 def log(context: Context, asked: Log) -> Logged:
     """Log a failure: its recovery is open at once."""
     name = asked.remark_id or context.name

@@ -241,7 +241,11 @@ def mail(context: Context, asked: Mail) -> AsSent:
     return as_sent(raw) if raw else AsSent()
 
 
-@operation(audit="changed", about="journey/{journey_id}")
+@operation(
+    audit=lambda asked: work.verb(asked.act, asked.text, asked.amount),
+    about="journey/{journey_id}",
+    amount="{amount} {currency}",
+)
 def act(context: Context, asked: Acted) -> Changed:
     """Do one step of the open recovery, in the playbook's order."""
     found(context, asked.journey_id)

@@ -158,12 +158,13 @@ def _responses(found: Operation) -> dict[str, Any]:
         good["content"] = {found.marks.media: {"schema": {"type": "string"}}}
     elif found.gives is not Nothing:
         good["content"] = {"application/json": {"schema": _schemas()[0][found.gives]}}
-    return {str(found.marks.status): good, **_problems()}
+    too_large = {} if found.reads else {"413": "The body is larger than a call may have."}
+    return {str(found.marks.status): good, **_problems(too_large)}
 
 
-def _problems() -> dict[str, Any]:
+def _problems(more: dict[str, str] | None = None) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": _schemas()[0][Problem]}}
-    return {status: {"description": why, "content": content} for status, why in _PROBLEMS.items()}
+    return {status: {"description": why, "content": content} for status, why in {**_PROBLEMS, **(more or {})}.items()}
 
 
 def _message(route: Route) -> dict[str, Any]:

@@ -153,8 +153,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Marks(msgspec.Struct, frozen=True):
     """What an operation's decorator says of it."""
 
-    audit: Verb | None
+    audit: Verb | Callable[[Any], Verb] | None
     about: str
+    amount: str
     status: int
     media: str
     once: bool
@@ -177,8 +178,9 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 def operation(
-    audit: Verb | None = None,
+    audit: Verb | Callable[[Any], Verb] | None = None,
     about: str = "",
+    amount: str = "",
     status: int = 200,
     media: str = "application/json",
     *,
@@ -187,13 +189,15 @@ def operation(
     """Mark a function as an operation.
 
     ``audit`` is how the audit calls it: every change has to say so, a reading only when it shows or exports personal
-    data. ``about`` names what it is about, with fields of the input in braces; ``{call}`` is `Context.new_id`.
+    data; where it depends on what is asked, ``audit`` is a function of that, and ``amount`` says how much is spent, in
+    the same form as ``about``. ``about`` names what it is about, with fields of the input in braces; ``{call}`` is
+    `Context.new_id`.
     ``media`` is not JSON for an operation that gives a text, such as CSV. ``once`` is for a reply that holds a secret:
     it is not kept for an idempotency key.
     """
 
     def mark(function: F) -> F:
-        function.__dict__["marks"] = Marks(audit, about, status, media, once)
+        function.__dict__["marks"] = Marks(audit, about, amount, status, media, once)
         return function
 
     return mark
@@ -224,35 +228,49 @@ def run(found: Operation, context: Context, asked: msgspec.Struct) -> Any:
     if found.reads:
         given = found.function(context, asked)
         for subject in context.subjects or [_about(found, context, asked)]:
-            _write(found, context, subject)
+            _write(found, context, asked, subject)
         return given
     subject = _about(found, context, asked)
-    _write(found, context, subject)
+    # What is spent stands in one entry, so that a sum over entries is right.
+    _write(found, context, asked, subject, amount=_amount(found, context, asked))
     try:
         given = found.function(context, asked)
     except Exception as error:
-        _write(found, context, subject, came_to=type(error).__name__)
+        _write(found, context, asked, subject, came_to=type(error).__name__)
         raise
     for further in context.subjects:
-        _write(found, context, further)
+        _write(found, context, asked, further)
     return given
 
 
 def _about(found: Operation, context: Context, asked: msgspec.Struct) -> str:
-    named = msgspec.structs.asdict(asked) | {"call": context.new_id}
-    return found.marks.about.format_map(named)[:_LONGEST_ABOUT]
+    return found.marks.about.format_map(_named(context, asked))[:_LONGEST_ABOUT]
 
 
-def _write(found: Operation, context: Context, subject: str, came_to: str = "") -> None:
-    assert found.marks.audit is not None  # noqa: S101 - the caller has looked
+def _amount(found: Operation, context: Context, asked: msgspec.Struct) -> str:
+    spent = callable(found.marks.audit) and found.marks.audit(asked) == "spent"
+    return found.marks.amount.format_map(_named(context, asked)) if spent else ""
+
+
+def _named(context: Context, asked: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.structs.asdict(asked) | {"call": context.new_id}
+
+
+def _write(
+    found: Operation, context: Context, asked: msgspec.Struct, subject: str, *, amount: str = "", came_to: str = ""
+) -> None:
+    marks = found.marks
+    assert marks.audit is not None  # noqa: S101 - the caller has looked
+    verb: Verb = marks.audit(asked) if callable(marks.audit) else marks.audit
     entry = Entry(
         id=audit_id(),
         at=context.now,
         by=context.actor.id,
         role=context.actor.role,
-        verb=found.marks.audit,
+        verb=verb,
         operation=found.route.handler,
         about=subject,
         came_to=came_to,
+        amount=amount,
     )
     context.at.audit.add(entry)
