@@ -10,6 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 _OF_ONE_DAY = (
     (re.compile(r"\b[a-z0-9]{32}\b"), "<token>"),
     (re.compile(r"\b\d+\.\d MB\b"), "<size>"),
+    (re.compile(r"\bversion \d+\b"), "version <number>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,10}\b"), "<id>"),
 )
 _PROMPT = "Its name again: "
@@ -47,6 +48,13 @@ def shown(text: str) -> list[Shown]:
             elif found and line:
                 found[-1][1].append(line)
     return [Shown(command, tuple(lines)) for command, lines in found]
+
+
+def shown_only() -> list[str]:
+    """Return the commands of the page that no test runs: lines of its code blocks that begin with a program's name."""
+    blocks = "\n".join(re.findall(r"^ {4,}(?=\S).*$", PAGE.read_text("utf-8"), re.MULTILINE))
+    lines = [line.strip() for line in re.sub(r" \\\n\s*", " ", blocks).splitlines()]
+    return [line for line in lines if line.startswith(("aws ", "make ", ".venv/"))]
 
 
 def is_as_shown(printed: str, expected: tuple[str, ...]) -> bool:

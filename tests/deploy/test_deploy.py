@@ -40,9 +40,12 @@ def outside(aws, project):
         found.hurry()
         yield found
         assert found.dead_letters() == 0
-    (last,) = page.shown(page.section("Remove everything"))
-    said = project.run(f"{last.command} ARGS=--delete-data", said="dev\n")
-    assert page.is_as_shown(said, last.prints), said
+    remove, *forget = page.shown(page.section("Remove everything"))
+    said = project.run(f"{remove.command} ARGS=--delete-data", said="dev\n")
+    assert page.is_as_shown(said, remove.prints), said
+    for each in forget:
+        assert project.run(each.command) == ""
+    assert boto3.client("sesv2").list_email_identities()["EmailIdentities"] == []
     assert _left() == {"functions": [], "apis": [], "buckets": [], "tables": [], "parameters": [], "stacks": []}
     assert not state_file(project.place, "dev").exists()
 

@@ -1,11 +1,17 @@
-"""docs/operations.md: every command on it is run by a test of this folder, as it stands there."""
+"""docs/operations.md: every command on it that has a prompt is run by a test of this folder, as it stands there."""
 
+import importlib
 import re
+import shlex
+from argparse import ArgumentParser
 from pathlib import Path
 
 import boto3
+import botocore.session
 import pytest
+from botocore import xform_name
 
+from infra.__main__ import COMMANDS
 from tests.deploy import page
 from tests.deploy.emulator import BY_MODEL
 
@@ -36,6 +42,34 @@ def test_a_command_that_is_spoken_of_is_shown_as_well():
     prose = re.sub(r"^ {4,}.*$", "", page.PAGE.read_text("utf-8"), flags=re.MULTILINE)
     spoken = {found for each in re.findall(r"`([^`]+)`", prose) for found in COMMAND.findall(" ".join(each.split()))}
     assert {each for each in spoken if each not in run} <= {"make emulator", "make replay"}
+
+
+def test_a_command_that_is_shown_and_not_run_is_one_that_its_program_knows():
+    shown = [shlex.split(each) for each in page.shown_only()]
+    assert [each for each in shown if not _KNOWS[each[0]](each[1:])] == []
+    assert {each[0] for each in shown} == _KNOWS.keys()
+
+
+def _make_knows(words):
+    """Say whether the commands of ops take these options."""
+    target, *variables = words
+    given = dict(each.split("=", 1) for each in variables)
+    parser = ArgumentParser(exit_on_error=False)
+    importlib.import_module(COMMANDS[target][0]).add_arguments(parser)
+    parser.parse_args(["--stage", given["STAGE"], *shlex.split(given["ARGS"])])
+    return True
+
+
+def _aws_knows(words):
+    """Say whether the service has that operation, with parameters of these names."""
+    service, name, *options = words
+    model = botocore.session.get_session().get_service_model(service)
+    operations = {xform_name(each, "-"): each for each in model.operation_names}
+    members = {xform_name(each, "-") for each in model.operation_model(operations[name]).input_shape.members}
+    return {each[2:] for each in options if each.startswith("--")} <= members
+
+
+_KNOWS = {"make": _make_knows, "aws": _aws_knows}
 
 
 def test_what_only_the_model_answered_is_said_on_the_page():
