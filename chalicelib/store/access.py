@@ -10,12 +10,11 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from chalicelib.boundary import Boundary, straight
 from chalicelib.journey.effects import Effect, SendSignIn
-from chalicelib.store import items
-from chalicelib.store.errors import Conflict, StoreError
+from chalicelib.store import items, writing
+from chalicelib.store.errors import StoreError
 from chalicelib.store.items import Item
 
 #: How long a stored reply is given again to a call with the same idempotency key.
@@ -25,7 +24,6 @@ _CALL_LASTS = timedelta(minutes=2)
 #: What has expired is kept so long for whoever asks why.
 _KEPT_AFTER = timedelta(days=1)
 _NEW = "attribute_not_exists(pk)"
-_FAILED = {"None", "ConditionalCheckFailed", "TransactionConflict"}
 
 
 class Spent(StoreError):
@@ -340,19 +338,7 @@ class Access:
 
     def _transact(self, name: str, actions: Iterable[Item], meanings: dict[int, type[StoreError]]) -> None:
         """Write all or nothing; ``meanings`` says what the failed condition of an action stands for, else Conflict."""
-        try:
-            self._boundary(name, lambda: self._client.transact_write_items(TransactItems=list(actions)))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            reasons: list[dict[str, str]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-            codes = [reason.get("Code", "None") for reason in reasons]
-            if not set(codes) <= _FAILED:
-                raise
-            for position, meaning in meanings.items():
-                if codes[position] == "ConditionalCheckFailed":
-                    raise meaning from error
-            raise Conflict from error
+        writing.together(self._boundary, name, self._client, list(actions), meanings)
 
 
 def _seconds(at: datetime) -> Item:

@@ -11,14 +11,14 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from chalicelib.boundary import Boundary, straight
 from chalicelib.journey.breaker import Tally
 from chalicelib.journey.documents import LONGEST_WINDOW
 from chalicelib.journey.effects import Effect
 from chalicelib.journey.events import Event, MailBounced, MailComplained, MailSent
-from chalicelib.store import items
+from chalicelib.store import items, writing
+from chalicelib.store.errors import Duplicate
 from chalicelib.store.items import Item
 
 PARTITIONS = 4
@@ -199,10 +199,8 @@ class Counters:
         }
         actions = [first, *({"Put": {"TableName": self._table, "Item": item}} for item in owed)]
         try:
-            self._boundary("announce", lambda: self._client.transact_write_items(TransactItems=actions))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
+            writing.together(self._boundary, "announce", self._client, actions, {0: Duplicate})
+        except Duplicate:
             return False
         return True
 

@@ -9,13 +9,12 @@ from importlib import resources
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from chalicelib.boundary import Boundary, straight
 from chalicelib.journey import documents
 from chalicelib.journey.documents import Document, Documents
 from chalicelib.journey.state import Journey
-from chalicelib.store import items
+from chalicelib.store import items, writing
 from chalicelib.store.errors import Conflict
 
 #: How long a function may work with an earlier active version after a lead has activated another.
@@ -198,12 +197,7 @@ class DocumentStore:
         if version is not None:
             unused = "attribute_not_exists(pk)"
             actions.append({"Put": {"TableName": self._table, "Item": version, "ConditionExpression": unused}})
-        try:
-            self._boundary("document", lambda: self._client.transact_write_items(TransactItems=actions))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            raise Conflict from error
+        writing.together(self._boundary, "document", self._client, actions)
         self._known = None
 
     def history(self, kind: str, before: int | None = None, limit: int = 100) -> list[Version]:

@@ -20,12 +20,10 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from chalicelib.boundary import Boundary, straight
 from chalicelib.journey.tally import Tally
-from chalicelib.store import items
-from chalicelib.store.errors import Conflict
+from chalicelib.store import items, writing
 from chalicelib.store.items import Item
 
 #: Partitions of the log and of the cube. One takes five hundred facts a second.
@@ -208,16 +206,7 @@ class FigureStore:
         return {"Put": {"TableName": self._name, "Item": item, **condition}}
 
     def _write(self, name: str, actions: Sequence[Item]) -> None:
-        try:
-            self._boundary(name, lambda: self._client.transact_write_items(TransactItems=list(actions)))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            reasons: Any = error.response.get("CancellationReasons", [])
-            codes = {reason.get("Code", "None") for reason in reasons}
-            if not codes <= {"None", "ConditionalCheckFailed", "TransactionConflict"}:
-                raise
-            raise Conflict from error
+        writing.together(self._boundary, name, self._client, actions)
 
     # -- looking -----------------------------------------------------------------------------------------
 

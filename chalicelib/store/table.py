@@ -1,6 +1,6 @@
 """Journeys, persons, facts and owed effects: every read and every transaction on them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,10 +13,11 @@ from chalicelib.journey.effects import ALARM_KEY, Decision, Effect
 from chalicelib.journey.events import Event
 from chalicelib.journey.state import Journey, Person, Suppression
 from chalicelib.journey.tally import Tally
-from chalicelib.store import counters, figures, index, items
+from chalicelib.store import counters, figures, index, items, writing
 from chalicelib.store.counters import Limit
-from chalicelib.store.errors import Conflict, Duplicate, NotOwed, Spent
+from chalicelib.store.errors import Conflict, Duplicate, NotOwed, Spent, StoreError
 from chalicelib.store.items import Item, Owed, Stored
+from chalicelib.store.writing import Meanings, Unmet
 
 #: A performer has this long before the reconciler looks for what it left: longer than a worker may run.
 PERFORM_WITHIN = timedelta(minutes=3)
@@ -186,22 +187,16 @@ class Table:
         self,
         name: str,
         actions: list[Item],
-        meanings: Mapping[int, type[Exception] | Exception],
+        meanings: Meanings,
         settles: Owed | None = None,
     ) -> None:
         """Write all or nothing. ``meanings`` says which error the failed condition of an action stands for."""
         try:
-            self._boundary(name, lambda: self._client.transact_write_items(TransactItems=actions))
-        except ClientError as error:
-            failed = _failed_conditions(error)
-            if failed is None:
-                raise
-            for position, meaning in meanings.items():
-                if position in failed:
-                    raise meaning from error
-            if settles is not None and any("Delete" in actions[position] for position in failed):
-                raise NotOwed from error
-            raise Conflict from error
+            writing.together(self._boundary, name, self._client, actions, meanings)
+        except Unmet as unmet:
+            if settles is not None and any("Delete" in actions[position] for position in unmet.positions):
+                raise NotOwed from unmet
+            raise
 
     # -- effects -----------------------------------------------------------------------------------------
 
@@ -235,7 +230,7 @@ class Table:
 
     def _claimed(self, owed: Owed, actions: list[Item], limits: Sequence[Limit], now: datetime) -> Owed:
         """Claim by those actions, the first of which is on the effect, and spend from the limits with them."""
-        meanings: dict[int, type[Exception] | Exception] = {0: NotOwed}
+        meanings: dict[int, type[StoreError] | StoreError] = {0: NotOwed}
         meanings |= {len(actions) + place: Spent(limit.what) for place, limit in enumerate(limits)}
         self._transact("claim", [*actions, *(counters.spent(self._name, limit) for limit in limits)], meanings)
         return msgspec.structs.replace(owed, status="claimed", since=now)
@@ -319,11 +314,18 @@ class Table:
         self._transact("release", [{"Update": update}], {0: NotOwed})
 
     def settle(self, owed: Owed) -> None:
-        """Take an effect off the books; does nothing when it was owed anew meanwhile or is settled."""
+        """Take an effect off the books; does nothing when it was owed anew meanwhile or is settled.
+
+        Not a transaction, which would cost twice: whether an earlier try has already deleted it makes no difference.
+        """
+        request = self._delete_owed(owed)["Delete"]
         try:
-            self._transact("settle", [self._delete_owed(owed)], {0: NotOwed})
-        except NotOwed:
-            return
+            self._boundary("settle", lambda: self._client.delete_item(**request))
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "TransactionConflictException":
+                raise Conflict from error
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
 
     def _delete_owed(self, owed: Owed) -> Item:
         return {
@@ -371,14 +373,3 @@ def _read_fact(item: Item) -> Fact:
         stage=item["stage"]["S"],
         owed=tuple(key["S"] for key in item["owed"]["L"]),
     )
-
-
-def _failed_conditions(error: ClientError) -> set[int] | None:
-    """Return the positions whose condition failed (or that were contended), or None for another kind of error."""
-    if error.response["Error"]["Code"] != "TransactionCanceledException":
-        return None
-    reasons: list[dict[str, str]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    codes = [reason.get("Code", "None") for reason in reasons]
-    if not set(codes) <= {"None", "ConditionalCheckFailed", "TransactionConflict"}:
-        return None
-    return {position for position, code in enumerate(codes) if code == "ConditionalCheckFailed"}

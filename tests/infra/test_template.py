@@ -1,11 +1,14 @@
 """The template as CloudFormation will read it, and what every stage made from it must have."""
 
 import json
+import logging
 import re
 from datetime import UTC, datetime
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
+from aws_lambda_powertools.logging.formatter import BasePowertoolsFormatter
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
 from chalice import Chalice
@@ -310,12 +313,14 @@ def test_every_dead_letter_queue_has_an_alarm_and_every_queue_one_for_its_age():
     }
 
 
-def test_the_alarm_of_held_mail_watches_what_the_functions_log(capsys):
+def test_the_alarm_of_held_mail_watches_what_the_functions_log(monkeypatch):
     """CloudWatch makes the metric of the line itself: one JSON object, its names beside the key ``_aws``."""
-    structured.cache_clear()
-    Announcer(None, "test", structured()).held("j1", "fuse_contact", datetime(2026, 3, 2, 15, tzinfo=UTC))
-    structured.cache_clear()
-    line = json.loads(capsys.readouterr().out)
+    logger, written = structured(), StringIO()
+    handlers = logging.getLogger("aftercare").handlers
+    handler = next(each for each in handlers if isinstance(each.formatter, BasePowertoolsFormatter))
+    monkeypatch.setattr(handler, "stream", written)
+    Announcer(None, "test", logger).held("j1", "fuse_contact", datetime(2026, 3, 2, 15, tzinfo=UTC))
+    line = json.loads(written.getvalue())
     assert line["_aws"]["Timestamp"] == 1772463600000
     (metric,) = line["_aws"]["CloudWatchMetrics"]
     (alarm,) = [each for each in _all("AWS::CloudWatch::Alarm") if each["MetricName"] == "MailHeld"]
