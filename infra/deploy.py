@@ -20,7 +20,7 @@ from infra import after_deploy, chalice_config, deployed, keys, options, policie
 from infra.aws import Aws
 from infra.cloudformation import Stacks
 from infra.failures import BadUsage, Failed
-from infra.interpreter import RUNTIME, Interpreter, interpreter
+from infra.interpreter import RUNTIME, RUNTIMES, Interpreter, interpreter
 from infra.package import ARCHITECTURES, PROJECT, chalice, finish, secrets_prefix
 
 #: What the people of a stage choose, and the environment variable that each becomes.
@@ -37,6 +37,8 @@ PARAMETERS: Final = {
     "inbound_domain": "InboundDomain",
     "inbound_rule_set": "InboundRuleSet",
 }
+#: What they choose of the functions themselves.
+MADE_FOR: Final = ("architecture", "runtime")
 #: The stages that write to everyone without being told so; template.yaml guards their table too.
 PRODUCTION: Final = ("prod", "production")
 
@@ -56,8 +58,6 @@ class Plan:
     choices: Mapping[str, str]
     #: Values of the template's parameters that are given now; the others stay too.
     parameters: Mapping[str, str] = field(default_factory=dict)
-    architecture: str = chalice_config.ARCHITECTURE
-    runtime: str = RUNTIME
     #: Deploy the functions though nothing differs.
     force: bool = False
     project: Path = PROJECT
@@ -93,6 +93,8 @@ class Deployer:
         self._say = say
         self._run_chalice = run_chalice
         self._python = python
+        #: What holds for this stage: replaced by what was chosen before and now as soon as that is known.
+        self._chosen = dict(plan.choices)
 
     def deploy(self) -> Address:
         """Do it all; what it raises names the step, and running it again goes on from there."""
@@ -127,7 +129,7 @@ class Deployer:
         outputs = self._coming_outputs(stacks)
         deployment = deployed.Deployment(self._aws.client("dynamodb"), outputs["table"])
         before = deployment.read("digest") or {}
-        choices = {**(deployment.read("choices") or {}), **self._plan.choices}
+        choices = self._chosen = {**(deployment.read("choices") or {}), **self._plan.choices}
         state = self._fetch(deployment)
         self._write_config(outputs, choices, self._base(choices, state))
         archive = self._package()
@@ -203,7 +205,7 @@ class Deployer:
         shutil.rmtree(out, ignore_errors=True)
         self._chalice("package", "--stage", stage, str(out))
         (archive,) = _cache(project).glob("*.zip")
-        finish(archive, self._interpreter(), project / "requirements.txt", self._plan.architecture)
+        finish(archive, self._interpreter(), project / "requirements.txt", self._architecture())
         return archive
 
     def _clean(self) -> None:
@@ -247,15 +249,18 @@ class Deployer:
         return self._run_chalice(self._interpreter(), self._plan.project, *arguments, region=self._aws.region)
 
     def _interpreter(self) -> Interpreter:
-        self._python = self._python or interpreter(self._plan.project, self._plan.runtime)
+        self._python = self._python or interpreter(self._plan.project, self._chosen.get("runtime", RUNTIME))
         return self._python
+
+    def _architecture(self) -> str:
+        return self._chosen.get("architecture", chalice_config.ARCHITECTURE)
 
     # -- what the stage knows of itself --------------------------------------------------------------------
 
     def _choices(self, deployment: deployed.Deployment) -> dict[str, str]:
         """Return what was chosen, now or before, and keep it; raises MissingChoice."""
         before = deployment.read("choices") or {}
-        choices = {**before, **self._plan.choices}
+        choices = self._chosen = {**before, **self._plan.choices}
         _check(choices)
         if choices != before:
             deployment.keep("choices", choices)
@@ -281,8 +286,7 @@ class Deployer:
         environment = {**stack.environment(outputs), **chosen, "SECRETS_PREFIX": secrets_prefix(stage)}
         if base:
             environment["BASE_URL"] = base
-        architecture = self._plan.architecture
-        section = chalice_config.section(stage, environment, folder=folder, architecture=architecture)
+        section = chalice_config.section(stage, environment, folder=folder, architecture=self._architecture())
         chalice_config.write(project, stage, section)
         policies.write(stage, outputs, project / ".chalice" / folder)
 
@@ -363,16 +367,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alarm-topic", help="ARN of the SNS topic that alarms notify")
     parser.add_argument("--inbound-domain", help="where replies of customers arrive, if they are to land on journeys")
     parser.add_argument("--inbound-rule-set", help="receipt rule set of the account in which the stage makes its rule")
-    parser.add_argument("--architecture", choices=ARCHITECTURES, default=chalice_config.ARCHITECTURE)
-    parser.add_argument("--runtime", default=RUNTIME, help="release of Python on Lambda (default: %(default)s)")
+    parser.add_argument(
+        "--architecture",
+        choices=ARCHITECTURES,
+        help=f"processor that the functions run on (at first: {chalice_config.ARCHITECTURE})",
+    )
+    parser.add_argument(
+        "--runtime", choices=RUNTIMES, help=f"release of Python that the functions run on (at first: {RUNTIME})"
+    )
     parser.add_argument("--force", action="store_true", help="deploy the functions though nothing differs")
 
 
 def plan(args: argparse.Namespace) -> Plan:
     """Return what the options ask for; what is said once is kept with the stage."""
-    chosen = {name: getattr(args, name) for name in CHOICES if getattr(args, name)}
+    chosen = {name: getattr(args, name) for name in (*CHOICES, *MADE_FOR) if getattr(args, name)}
     parameters = {name: getattr(args, option) for option, name in PARAMETERS.items() if getattr(args, option)}
-    return Plan(args.stage, chosen, parameters, args.architecture, args.runtime, args.force)
+    return Plan(args.stage, chosen, parameters, args.force)
 
 
 def run(args: argparse.Namespace) -> int:

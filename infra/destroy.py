@@ -9,7 +9,7 @@ from infra import chalice_config, deploy, deployed, keys, options
 from infra.aws import Aws
 from infra.cloudformation import Stacks, name_of
 from infra.failures import STATUSES, BadUsage, Failed
-from infra.interpreter import RUNTIME, Interpreter, interpreter
+from infra.interpreter import RUNTIME, RUNTIMES, Interpreter, interpreter
 from infra.package import PROJECT, chalice, secrets_prefix
 
 
@@ -71,7 +71,7 @@ class Destroyer:
             if chalice_config.read(project, stage) is None:
                 # chalice delete loads app.py, and wants a section to exist; nothing in it matters for deleting
                 chalice_config.write(project, stage, chalice_config.section(stage, {}, folder="policies"))
-            python = self._python or interpreter(project, self._plan.runtime)
+            python = self._python or interpreter(project, self._plan.choices.get("runtime", RUNTIME))
             self._say(self._run_chalice(python, project, "delete", "--stage", stage, region=self._aws.region).rstrip())
         deployed.state_file(project, stage).unlink(missing_ok=True)
         chalice_config.write(project, stage, None)
@@ -150,7 +150,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", type=options.stage, required=True)
     parser.add_argument("--delete-data", action="store_true", help="delete the journeys, persons and documents as well")
     parser.add_argument("--confirm", metavar="STAGE", help="the stage again, instead of being asked for it")
-    parser.add_argument("--runtime", default=RUNTIME, help="release of Python that the stage runs on")
+    parser.add_argument("--runtime", choices=RUNTIMES, default=RUNTIME, help="release of Python that runs Chalice")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -159,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
     if confirmed != args.stage:
         print("not the same: nothing was removed", file=sys.stderr)
         return 1
-    plan = deploy.Plan(args.stage, {}, runtime=args.runtime, project=PROJECT)
+    plan = deploy.Plan(args.stage, {"runtime": args.runtime}, project=PROJECT)
     Destroyer(plan, Aws()).destroy(delete_data=args.delete_data)
     return 0
 

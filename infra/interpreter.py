@@ -20,6 +20,8 @@ from infra.failures import Failed
 
 #: The runtime unless the caller names another: the newest that Lambda and all wheels of requirements.txt have.
 RUNTIME: Final = "3.13"
+#: Those that a stage may run on; the tests make the package for each of them.
+RUNTIMES: Final = ("3.11", "3.12", RUNTIME)
 #: What runs ``chalice``; requirements-dev.txt pins the releases, and those of what they bring along.
 _TOOLS: Final = ("chalice", "boto3", "pip", "setuptools", "wheel")
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from infra import chalice_config, options, policies, stack
 from infra.failures import Failed
-from infra.interpreter import RUNTIME, Interpreter, interpreter, run_quietly
+from infra.interpreter import RUNTIME, RUNTIMES, Interpreter, interpreter, run_quietly
 
 PROJECT: Final = Path(__file__).parents[1]
 ARCHITECTURES: Final = ("arm64", "x86_64")
@@ -228,7 +228,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Make the zip and the template of a stage under build/package."
     options.add_stage(parser)
     parser.add_argument("--architecture", choices=ARCHITECTURES, default=chalice_config.ARCHITECTURE)
-    parser.add_argument("--runtime", default=RUNTIME, help="release of Python on Lambda (default: %(default)s)")
+    parser.add_argument(
+        "--runtime", choices=RUNTIMES, default=RUNTIME, help="release of Python on Lambda (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import zipfile
 from argparse import ArgumentParser, Namespace
 from base64 import b64decode
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -610,6 +611,22 @@ def test_what_was_chosen_once_is_kept_with_the_stage(aws, project, chalice):
     _deployer(aws, project, chalice, [], reply_to="other@example.com").deploy()
     variables = _variables(project)
     assert (variables["MAIL_FROM"], variables["REPLY_TO"]) == ("care@example.com", "other@example.com")
+
+
+def test_what_the_functions_are_made_for_is_kept_with_the_stage_too(aws, project, chalice, monkeypatch):
+    """Else the next deployment, by somebody who was not there, would change every function."""
+    asked = []
+    python = Interpreter(Path("python"), "3.12")
+    monkeypatch.setattr(deploy, "interpreter", lambda project, runtime: asked.append(runtime) or python)
+    parser = ArgumentParser()
+    deploy.add_arguments(parser)
+    first, later = ["--mail-from", "c@example.com", "--reply-to", "h@example.com"], ["--stage", STAGE]
+    for words in ([*first, *later, "--architecture", "x86_64", "--runtime", "3.12"], later):
+        plan = replace(deploy.plan(parser.parse_args(words)), project=project)
+        deploy.Deployer(plan, aws, lambda line: None, chalice).deploy()
+        assert chalice_config.read(project, STAGE)["lambda_architecture"] == "x86_64"
+    assert asked == ["3.12", "3.12"]
+    assert chalice.commands == ["package", "deploy", "package", "deploy", "package"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from infra import chalice_config
 from infra.bytecode import UNUSED
-from infra.interpreter import RUNTIME, interpreter
+from infra.interpreter import RUNTIMES, interpreter
 from infra.package import ChaliceFailed, absent, foreign, package, portable
 
 ROOT = Path(__file__).parents[2]
@@ -386,7 +386,7 @@ def test_what_runs_is_the_bytecode(native, python, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("release", ["3.11", "3.12", RUNTIME])
+@pytest.mark.parametrize("release", RUNTIMES)
 def test_it_packages_and_imports_on_every_release_that_the_machine_has(project, tmp_path, release):
     python = interpreter(ROOT, release)
     if python.version != release:
