@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.entry import decode, work
+from chalicelib.entry import act_form, decode, staff_view
 from chalicelib.entry.api import paging, todos
 from chalicelib.entry.api.operations import Context, operation
 from chalicelib.entry.api.problems import BadField, NotFound
@@ -220,11 +220,11 @@ def show(context: Context, asked: One) -> View:
         steps=_steps(journey, documents),
         possible=[
             Possible(name, label, button, main)  # type: ignore[arg-type]  # acts of the playbook
-            for name, (label, button, main) in work.possible(journey.recovery, documents).items()
+            for name, (label, button, main) in act_form.possible(journey.recovery, documents).items()
         ],
         endings=list(journey.endings),
         facts=[
-            FactShown(fact.at, work.describe(fact, subject), fact.stage)
+            FactShown(fact.at, staff_view.describe(fact, subject), fact.stage)
             for fact in context.at.table.facts(f"J#{journey.id}")
         ],
     )
@@ -242,7 +242,7 @@ def mail(context: Context, asked: Mail) -> AsSent:
 
 
 @operation(
-    audit=lambda asked: work.verb(asked.act, asked.text, asked.amount),
+    audit=lambda asked: act_form.verb(asked.act, asked.text, asked.amount),
     about="journey/{journey_id}",
     amount="{amount} {currency}",
 )
@@ -302,7 +302,7 @@ def resume(context: Context, asked: One) -> Changed:
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """A journey, its person, and the documents that hold for it: what `entry/work.py` shows things of."""
+    """A journey, its person, and the documents that hold for it: what `entry/staff_view.py` shows things of."""
 
     journey: Journey
     person: Person

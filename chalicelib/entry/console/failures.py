@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 from chalice import Response
 
-from chalicelib.entry import work
+from chalicelib.entry import act_form
+from chalicelib.entry.act_form import WrongField
 from chalicelib.entry.api import failures
 from chalicelib.entry.api.problems import problem_of
 from chalicelib.entry.console.house import Visit
 from chalicelib.entry.decode import BadInput
-from chalicelib.entry.work import WrongField
 from chalicelib.journey.errors import ActRefused
 
 CHANNELS = (("counter", "At the counter"), ("phone", "On the phone"), ("social", "In public"), ("other", "Elsewhere"))
@@ -72,6 +72,6 @@ def log(visit: Visit) -> Response:
 def _told(fields: dict[str, str]) -> failures.Log:
     told: dict[str, Any] = {name: fields[name].strip() for name in _PLAIN if fields.get(name, "").strip()}
     if fields.get("gesture", "").strip():
-        told["gesture"] = work.amount(fields["gesture"])
+        told["gesture"] = act_form.amount(fields["gesture"])
         told["currency"] = fields.get("currency", "").strip().upper()
     return msgspec.convert(told, failures.Log)

@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 from chalice import Response
 
-from chalicelib.entry import work
+from chalicelib.entry import act_form
+from chalicelib.entry.act_form import WrongField
 from chalicelib.entry.api import journeys
 from chalicelib.entry.api.problems import BadField
 from chalicelib.entry.console import today
 from chalicelib.entry.console.house import Visit
-from chalicelib.entry.work import WrongField
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.state import Stage
 from chalicelib.journey.trust import SUSPICIONS
@@ -57,7 +57,7 @@ def _journey(
         suspicions=SUSPICIONS,
         happened=_gathered(found.facts),
         recovery=found.recoveries[-1] if found.recoveries else None,
-        forms=work.filled_forms(shown, labels, typed, wrong),
+        forms=act_form.filled_forms(shown, labels, typed, wrong),
         alert=alert,
         names={member.id: member.name for member in visit.house.guard.staff().members},
         **{**today.beside(visit), "back": f"/console/journeys/{journey_id}"},
@@ -88,7 +88,7 @@ def act(visit: Visit) -> Response:
 def _acted(visit: Visit) -> journeys.Acted:
     member = visit.member
     calendar = (member.calendar if member else None) or visit.house.settings().calendar
-    told: dict[str, Any] = work.acted(visit.fields, calendar)
+    told: dict[str, Any] = act_form.acted(visit.fields, calendar)
     return msgspec.convert({**told, "journey_id": visit.parameters["journey_id"]}, journeys.Acted)
 
 
