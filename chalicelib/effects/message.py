@@ -14,6 +14,8 @@ from chalicelib.effects.envelope import Body, Envelope
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+#: What no text has, and no mail may (RFC 5322): a comment is kept with them, and read without.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 #: A link in a header stays on one line: folding is allowed, but not every mail program unfolds it.
 _WIRE = compat32.clone(max_line_length=900)
 #: RFC 5322 asks for lines under 998 octets; a header is folded well before.
@@ -46,13 +48,15 @@ def raw(body: Body, envelope: Envelope, sender_id: str) -> bytes:
         message["References"] = " ".join(references)
     # RFC 3834: nobody's auto-responder should answer this.
     message["Auto-Submitted"] = "auto-generated"
+    # Exchange asks for words of its own (MS-OXCMAIL, 2.2.3.2.14); reports of delivery and reading are not refused.
+    message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     # Gmail's form, a:b:c:sender, of which it tells complaints apart by kind, class and stage; nobody's name is in it.
     message["Feedback-ID"] = f"{envelope.kind}:{envelope.klass}:{sender_id}:aftercare"
     if envelope.unsubscribe_url:
         message["List-Unsubscribe"] = f"<{envelope.unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message.attach(MIMEText(body.text, "plain", _UTF8))  # type: ignore[arg-type]  # a Charset is allowed, and keeps it readable
-    message.attach(MIMEText(body.html, "html", _UTF8))  # type: ignore[arg-type]
+    message.attach(MIMEText(_CONTROLS.sub("", body.text), "plain", _UTF8))  # type: ignore[arg-type]  # a Charset is allowed, and keeps it readable
+    message.attach(MIMEText(_CONTROLS.sub("", body.html), "html", _UTF8))  # type: ignore[arg-type]
     return message.as_bytes(policy=_WIRE)
 
 

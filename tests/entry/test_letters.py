@@ -120,6 +120,14 @@ def test_an_update_tells_where_we_are_and_what_we_promised(stack):
     assert "The date we have promised you: " in body.text
 
 
+def test_what_no_mail_may_carry_is_left_out_of_it_and_kept_as_it_was_written(stack):
+    journey_id = _answered_badly(stack, "Bro\x00ken\x1b[31m\x0c and\nred\x7f")
+    assert stack.journey(journey_id).answers[0].words == "Bro\x00ken\x1b[31m\x0c and\nred\x7f"
+    _, text, html = _acknowledgement(stack)
+    assert ("> Broken[31m > and > red" in text, "Broken[31m<br> and<br>red" in html) == (True, True)
+    assert [sign for sign in text + html if not sign.isprintable()] == []
+
+
 @pytest.mark.parametrize("line_break", ["\r\n", "\n", "\r", "\u2028", "\x0b"], ids=ascii)
 def test_a_line_break_in_a_subject_or_name_adds_no_header(stack, line_break):
     journey_id = stack.resolved()

@@ -78,7 +78,7 @@ def test_a_mail_says_whose_it_is_where_they_live_and_how_to_get_no_more(kind, la
     one_click = (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"])
     expected = (None, None) if CLASS_OF[kind] == "response" else (f"<{opt_out}>", "List-Unsubscribe=One-Click")
     assert one_click == expected
-    assert mail["Auto-Submitted"] == "auto-generated"
+    assert (mail["Auto-Submitted"], mail["X-Auto-Response-Suppress"]) == ("auto-generated", "OOF, AutoReply")
 
 
 @pytest.mark.parametrize(("kind", "language"), list(product(ASKS, LANGUAGES)))
