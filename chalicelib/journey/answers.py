@@ -4,6 +4,8 @@ The first that is confirmed stands; later ones are revisions beside it. One that
 counts for nothing until a person has judged it.
 """
 
+from datetime import timedelta
+
 from msgspec.structs import replace
 
 from chalicelib.journey import cadence, clock, endings, loyalty, mismatch, playbook, trust
@@ -14,6 +16,8 @@ from chalicelib.journey.turn import Turn
 
 #: Within what working time a person looks at an answer that may be a machine's.
 LOOK_WITHIN = "P1BD"
+#: Who says the same again within it has gone back and pressed once more; later it says that nothing is better.
+_ONE_SITTING = timedelta(hours=1)
 
 
 @leads_to(Stage.CHECKING_IN, Stage.RECOVERING, of=(Stage.WAITING, Stage.ASKED))
@@ -38,8 +42,17 @@ def _take_at_its_word(turn: Turn, answer: Answer) -> None:
     _mark_answered(turn, answer)
     if answer.negative:
         recover(turn, answer)
-    else:
+    elif not _said_just_before(turn, answer):
         _accept(turn, answer)
+
+
+def _said_just_before(turn: Turn, answer: Answer) -> bool:
+    """Say whether the last answer to that question said the same: who goes back and presses again tells nothing new."""
+    standing = [a for a in turn.journey.answers if a.counts and not a.from_journey and a.touch_id == answer.touch_id]
+    before = next((a for a in reversed(standing) if a.id != answer.id), None)
+    if before is None or answer.from_journey or abs(answer.at - before.at) > _ONE_SITTING:
+        return False
+    return (before.scores, before.words, before.call_back) == (answer.scores, answer.words, answer.call_back)
 
 
 def _confirmed_before(turn: Turn, touch_id: str) -> int:
@@ -99,7 +112,8 @@ def recover(turn: Turn, answer: Answer) -> None:
     else:
         # A second word on an older check-in says nothing of this repair.
         relapse = at_check_in and touch is not None and touch.recovery == recovery.number
-        playbook.join_recovery(turn, answer, recovery, relapse=relapse)
+        again = _said_just_before(turn, answer)
+        playbook.join_recovery(turn, answer, recovery, relapse=relapse, again=again)
     _mark_recovery(turn, answer)
 
 

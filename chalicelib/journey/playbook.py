@@ -107,23 +107,26 @@ def _remember_failure(turn: Turn, why: str) -> None:
     turn.person = loyalty.standing(turn.person, "recovering", turn.now, (f"{why} on {turn.now:%Y-%m-%d}",))
 
 
-def join_recovery(turn: Turn, answer: Answer, recovery: Recovery, *, relapse: bool) -> None:
+def join_recovery(turn: Turn, answer: Answer, recovery: Recovery, *, relapse: bool, again: bool) -> None:
     """Give a further negative answer to the recovery that is open, so that it has exactly one.
 
     It may make the recovery more severe, never less. A ``relapse`` says that the repair has not held: the work
-    goes back to the proposal.
+    goes back to the proposal. One that says what was said just before (``again``) changes nothing else.
     """
-    again = replace(recovery, answers=(*recovery.answers, answer.id))
+    joined = replace(recovery, answers=(*recovery.answers, answer.id))
+    if again:
+        turn.put_recovery(joined)
+        return
     grade, why = severity(answer, turn.person, turn.documents, at_check_in=relapse, counted=True)
     graver = grade < recovery.severity
     if graver:
-        again = replace(again, severity=grade, why=why)
+        joined = replace(joined, severity=grade, why=why)
     if relapse:
         repair = {"propose", "deliver", "thank", "debrief", "close"}
-        again = replace(again, done=tuple(done for done in recovery.done if done.act not in repair), told=())
+        joined = replace(joined, done=tuple(done for done in recovery.done if done.act not in repair), told=())
         turn.drop_planned("relapse", kinds=("check-in",))
         turn.change(track="", anchor=None, watch_until=None)
-    turn.put_recovery(again)
+    turn.put_recovery(joined)
     if relapse:
         acknowledge(turn)
     key = f"recovery-{recovery.number}-again-{answer.id}"

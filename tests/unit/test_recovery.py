@@ -171,6 +171,17 @@ def test_a_further_negative_answer_joins_the_recovery_that_is_open():
     assert (history.notices(), history.due()) == ([("jonas", "answered_again")], [])
 
 
+def test_who_goes_back_and_presses_again_wakes_nobody_but_who_says_it_again_later_does():
+    history = opened(csat=2)
+    history.waits(hours(0.9))
+    history.answers(csat=2)
+    assert ([a.revision for a in history.journey.answers], history.recovery.answers) == ([0, 1], ("a1", "a2"))
+    assert ([answer.recovery for answer in history.journey.answers], history.notices()) == ([1, 1], [])
+    history.waits(hours(1.1))
+    history.answers(csat=2)
+    assert history.notices() == [("jonas", "answered_again")]
+
+
 def test_a_call_back_asked_for_after_a_negative_answer_makes_the_recovery_most_severe():
     history = opened(csat=2)
     history.answers(csat=2, call_back=True)
@@ -651,6 +662,8 @@ def test_a_bad_check_in_while_the_recovery_is_open_goes_back_to_the_proposal():
     assert history.notices() == [("jonas", "answered_again"), ("samir", "recovery_p1")]
     assert {t.reason for t in history.journey.touches if t.kind == "check-in" and not t.sent_at} == {"relapse"}
     assert (history.journey.track, history.journey.anchor, history.journey.watch_until) == ("", None, None)
+    decision = history.answers("fix_holds", solved=0, words="Broken again.")
+    assert (mails(decision), history.notices(), history.recovery.answers) == ([], [], ("a1", "a2", "a3")), "once"
 
 
 def test_each_repair_is_followed_by_check_ins_of_its_own():

@@ -205,6 +205,17 @@ def test_a_good_answer_that_needs_a_persons_look_gets_one(said, notice):
     assert (history.journey.stage, history.notices()) == (Stage.CHECKING_IN, notice)
 
 
+def test_who_presses_again_what_they_said_is_put_before_nobody_again():
+    history = History()
+    history.asked()
+    history.answers(csat=3, words="Well.")
+    assert history.notices() == [("samir", "lukewarm")]
+    history.answers(csat=3, words="Well.")
+    assert history.notices() == []
+    history.answers(csat=3, words="Well, no.")
+    assert ([a.revision for a in history.journey.answers], history.notices()) == ([0, 1, 2], [("samir", "lukewarm")])
+
+
 @pytest.mark.parametrize(("said", "due"), [({"csat": 3}, days(2)), ({"csat": 5, "call_back": True}, days(1))])
 def test_the_look_has_a_time_target_in_business_days(said, due):
     history = History()
