@@ -224,10 +224,10 @@ STORIES: Final = {
 }
 
 
-def told(story: Story, journeys: int) -> tuple[inputs.Inputs, bytes]:
-    """Return that many journeys, an hour apart, and their cadence."""
+def told(story: Story, journeys: int, apart: timedelta) -> tuple[inputs.Inputs, bytes]:
+    """Return that many journeys, so far apart, and their cadence."""
     cases = [
-        f"case-{number},c-{number},c{number}@example.com,{START + timedelta(hours=number):%FT%TZ},A red lamp,Pat,1"
+        f"case-{number},c-{number},c{number}@example.com,{START + number * apart:%FT%TZ},A red lamp,Pat,1"
         for number in range(journeys)
     ]
     answers = [
@@ -349,12 +349,15 @@ def main() -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--six", action="store_true", help="journeys of six mails only; a minute instead of three")
+    parser.add_argument(
+        "--apart", type=float, default=60, metavar="MINUTES", help="between the journeys of six mails (default: 60)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     idle = standing()
     found = {}
     for name, story in STORIES.items():
-        given, cadence = told(story, JOURNEYS)
+        given, cadence = told(story, JOURNEYS, timedelta(minutes=options.apart))
         found[name] = counted(given, idle, cadence)
     if not options.six:
         found["histories"] = counted(histories(), idle)
