@@ -13,11 +13,13 @@ from typing import Any, get_args
 
 import msgspec
 from chalice import Response
+from msgspec.structs import replace
 
 from chalicelib.effects import letters, rendering, words
 from chalicelib.entry import act_form, http, pages, staff_view
 from chalicelib.entry.decode import BadInput, Epochs, data
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
+from chalicelib.journey import playbook
 from chalicelib.journey.documents import Act, StaffMember
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.events import (
@@ -30,6 +32,7 @@ from chalicelib.store.audit import Audit, Entry, Verb, audit_id
 from chalicelib.store.mails import MailArchive
 
 _JUDGE = "judge"
+_LONGEST_MARK = 200
 _SAYS = {
     "take": "You are the owner.",
     "apologise": "Your apology is on its way, or noted as spoken.",
@@ -143,7 +146,7 @@ class Work:
                 raise
             raise act_form.WrongField(path[1]) from error
         assert isinstance(event, StaffActed)  # noqa: S101 - the form of that type
-        return event
+        return replace(event, seen=fields.get("seen", "")[:_LONGEST_MARK])
 
     def _judgement(self, fields: dict[str, str], journey: Journey, member: StaffMember) -> AnswerJudged:
         """Whoever judges first has judged: the event is named after the answer."""
@@ -204,6 +207,7 @@ class Work:
             "notice": notice,
             "errors": list(errors),
             "view": token_hex(16),
+            "mark": playbook.mark(visit.journey.recovery) if visit.journey.recovery else "",
             "action": "",
         }
         return http.page("recovery", visit.brand, context, status=status)

@@ -25,7 +25,23 @@ def attend(turn: Turn) -> None:
     if todo is None:
         reason = "settled"
         raise ActRefused(reason, "This is settled already: it needs nobody any more.")
+    if event.seen and event.seen != mark(todo):
+        reason = "changed_meanwhile"
+        raise ActRefused(reason, _changed(turn, todo))
     _WHAT[event.what](turn, event, todo)
+
+
+def mark(todo: Todo) -> str:
+    """Return what tells how a to-do stands: whoever presses on a page that shows another one presses what is past."""
+    return f"{todo.reason}.{'taken' if todo.taken_at else ''}.{todo.who}"
+
+
+def _changed(turn: Turn, todo: Todo) -> str:
+    """Say whose it is now."""
+    member = turn.documents.staff.member(todo.who)
+    name = member.name if member else todo.who
+    now = f"{name} has taken it" if todo.taken_at else f"it is {name}'s now"
+    return f"This has changed since you looked, so nothing was done: {now}. Look again, then decide."
 
 
 def _put(turn: Turn, todo: Todo) -> None:

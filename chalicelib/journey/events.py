@@ -201,7 +201,8 @@ class OptedOut(Happened, frozen=True):
 class StaffActed(Happened, frozen=True):
     """A member of staff did one step of a recovery.
 
-    ``text`` is what the customer reads (apology, proposal, note of thanks). An empty apology was spoken.
+    ``text`` is what the customer reads (apology, proposal, note of thanks). An empty apology was spoken. ``seen`` is
+    the mark of the recovery that they had before them, where that is known: see `playbook.mark`.
     """
 
     act: Act
@@ -214,12 +215,14 @@ class StaffActed(Happened, frozen=True):
     cause: Text = ""
     improvement: Text = ""
     kept: bool = True
+    seen: str = ""
 
 
 class AttentionGiven(Happened, frozen=True):
     """A member of staff saw to something that needs a person: took it, put it off, handed it over, or did it.
 
-    ``todo`` is its key. ``to`` is the member who gets it, ``until`` the instant at which it comes back.
+    ``todo`` is its key. ``to`` is the member who gets it, ``until`` the instant at which it comes back. ``seen`` is the
+    mark of the to-do that they had before them, where that is known: see `attention.mark`.
     """
 
     todo: Id
@@ -228,6 +231,7 @@ class AttentionGiven(Happened, frozen=True):
     to: str = ""
     until: datetime | None = None
     note: Text = ""
+    seen: str = ""
 
 
 class JourneyStopped(Happened, frozen=True):

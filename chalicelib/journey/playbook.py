@@ -177,8 +177,25 @@ def act(turn: Turn, event: StaffActed) -> None:
     if turn.documents.staff.member(by) is None:
         reason = "unknown_staff"
         raise ActRefused(reason, f"There is no {by!r} in the staff directory.")
+    if event.seen and event.seen != mark(recovery):
+        reason = "changed_meanwhile"
+        raise ActRefused(reason, _changed(turn, recovery))
     _check_order(turn, recovery, event)
     _ACTS[event.act](turn, replace(event, by=by), recovery)
+
+
+def mark(recovery: Recovery) -> str:
+    """Return what tells how far a recovery is: whoever acts on a page that shows another one acts on what is past."""
+    counts = (recovery.number, len(recovery.done), len(recovery.proposals), len(recovery.redress))
+    word = recovery.proposal.word if recovery.proposal else None
+    return ".".join((*(str(one) for one in counts), word or "", recovery.owner))
+
+
+def _changed(turn: Turn, recovery: Recovery) -> str:
+    """Say what somebody else has done since."""
+    owner = turn.documents.staff.member(recovery.owner)
+    whose = f" It is {owner.name if owner else recovery.owner}'s now." if recovery.owner else ""
+    return f"This recovery has changed since you looked, so nothing was done.{whose} Look again, then decide."
 
 
 def _check_order(turn: Turn, recovery: Recovery, event: StaffActed) -> None:

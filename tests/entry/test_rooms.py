@@ -189,6 +189,55 @@ def test_from_the_page_of_a_journey_its_whole_recovery_is_worked(world):
     assert recovery.proposal.action == "A new lamp by Friday."
 
 
+def _shown_fields(page, act):
+    """The hidden fields of the form of an act, as a page shows it."""
+    (form,) = [
+        one for one in re.findall(r"(?s)<form.*?</form>", page.body.decode()) if f'name="act" value="{act}"' in one
+    ]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
+def _ready_to_deliver(world, browser, path):
+    browser.get(path)
+    for fields in (
+        {"act": "take"},
+        {"act": "apologise", "text": "I am sorry."},
+        {"act": "propose", "text": "A new lamp by Friday.", "due": "2026-03-09"},
+    ):
+        browser.press(f"{path}/acts", **fields)
+    world.live(world.now + 4 * DAY)
+
+
+def test_a_button_that_is_pressed_twice_spends_once(world):
+    journey = world.journeys["lamp"]
+    path = f"/console/journeys/{journey}"
+    _ready_to_deliver(world, console(world, "agent"), path)
+    browser = console(world, "agent")
+    sent = _shown_fields(browser.get(path), "deliver") | {"amount": "25", "currency": "USD", "redress": "goodwill"}
+    del sent["form_token"]
+    replies = [browser.press(f"{path}/acts", **sent).status for _ in range(2)]
+    assert (replies, len(world.table.journey(journey).value.recovery.redress)) == ([303, 303], 1)
+    other = browser.press(f"{path}/acts", **{**sent, "amount": "30"})
+    assert (other.status, "has changed since you looked" in other.body.decode()) == (409, True)
+    again = _shown_fields(other, "deliver") | {"amount": "30", "currency": "USD", "redress": "goodwill"}
+    del again["form_token"]
+    assert browser.press(f"{path}/acts", **again).status == 303
+    assert [line.amount for line in world.table.journey(journey).value.recovery.redress] == ["25.00", "30.00"]
+
+
+def test_two_leads_on_one_to_do_have_it_one_after_the_other(world):
+    first, second = console(world), console(world, "admin")
+    for browser in (first, second):
+        browser.page = browser.get("/console").body.decode()
+    path = f"/console/todos/{world.journeys['lamp']}/recovery-1"
+    (form,) = [one for one in re.findall(r"(?s)<form.*?</form>", second.page) if path in one and 'value="take"' in one]
+    sent = dict(re.findall(r'<input type="hidden" name="(seen|view)" value="([^"]*)"', form))
+    assert first.press(path, what="take", **sent).status == 303
+    late = second.press(path, what="take", **sent)
+    assert (late.status, "Samir Haddad has taken it" in late.body.decode()) == (409, True)
+    assert world.table.journey(world.journeys["lamp"]).value.recovery.owner == "samir"
+
+
 def test_an_act_that_is_refused_keeps_what_was_typed(world):
     browser, path = console(world, "agent"), f"/console/journeys/{world.journeys['lamp']}"
     browser.get(path)

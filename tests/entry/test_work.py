@@ -271,3 +271,13 @@ def test_an_act_is_not_lost_when_the_audit_cannot_be_had(stack, monkeypatch):
     monkeypatch.setattr(Audit, "add", fails)
     assert (stack.request("GET", path).status, _act(stack, path, act="take").status) == (200, 200)
     assert _done(stack, journey_id) == ["take"]
+
+
+def test_a_page_that_somebody_else_has_overtaken_does_nothing(stack):
+    journey_id, path = _recovering(stack)
+    page = stack.request("GET", path).body.decode()
+    (seen,) = set(re.findall(r'name="seen" value="([^"]*)"', page))
+    _act(stack, path, act="take", seen=seen)
+    reply = _act(stack, path, act="apologise", text="", seen=seen)
+    assert (reply.status, "has changed since you looked" in reply.body.decode()) == (409, True)
+    assert _done(stack, journey_id) == ["take"]

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.effects import letters
+from chalicelib.journey import attention, machine, people, playbook, todos
 from chalicelib.journey import events as e
-from chalicelib.journey import machine, people, todos
 from chalicelib.journey.effects import Decision
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.state import Journey, Person, Stage
@@ -93,6 +93,28 @@ def test_to_take_a_recovery_is_the_first_step_of_its_playbook():
         history.now,
         ("apologise", "P2", "jonas"),
     )
+
+
+def test_who_presses_on_a_page_that_somebody_else_has_overtaken_is_told_whose_it_is():
+    history = lukewarm()
+    seen = attention.mark(history.journey.todos[0])
+    attend(history, "take", by="mei", seen=seen)
+    for what in ("take", "done", "snooze", "hand_over"):
+        with pytest.raises(ActRefused, match="Mei Tanaka has taken it") as refused:
+            attend(history, what, by="samir", to="samir", until=history.now + days(1), seen=seen)
+        assert refused.value.reason == "changed_meanwhile"
+    attend(history, "take", by="samir", seen=attention.mark(history.journey.todos[0]))
+    assert history.journey.todos[0].who == "samir"
+
+
+def test_an_act_on_a_page_that_somebody_else_has_overtaken_does_nothing():
+    history = recovering()
+    for act in ("take", "apologise", "propose"):
+        seen = playbook.mark(history.journey.recovery)
+        history.staff(act, seen=seen)
+        with pytest.raises(ActRefused, match="has changed since you looked"):
+            history.staff(act, by="samir", seen=seen)
+    assert len(history.journey.recovery.proposals) == 1
 
 
 def test_what_is_handed_over_is_told_to_who_gets_it_and_is_nobodys_yet():

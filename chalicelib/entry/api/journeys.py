@@ -13,7 +13,7 @@ from chalicelib.entry.api.problems import BadField, NotFound
 from chalicelib.journey import playbook
 from chalicelib.journey.budget import REASONS
 from chalicelib.journey.documents import Act, Documents, PlaybookStep
-from chalicelib.journey.events import AnswerJudged, Case, Event, JourneyResumed, JourneyStopped
+from chalicelib.journey.events import AnswerJudged, Case, Event, JourneyResumed, JourneyStopped, StaffActed
 from chalicelib.journey.state import Answer, Ending, Journey, Person, Recovery, Reply, Stage, Touch
 from chalicelib.store.lists import Listed, is_stage
 
@@ -99,7 +99,10 @@ class FactShown(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """A journey with all that is known of it. ``wake`` says in words why it wakes at ``wake_at``."""
+    """A journey with all that is known of it. ``wake`` says in words why it wakes at ``wake_at``.
+
+    ``mark`` tells how far its open recovery is.
+    """
 
     journey_id: str
     stage: str
@@ -123,6 +126,7 @@ class View(msgspec.Struct, frozen=True):
     possible: list[Possible]
     endings: list[Ending]
     facts: list[FactShown]
+    mark: str = ""
 
 
 class Mail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +146,10 @@ class AsSent(msgspec.Struct, frozen=True):
 
 
 class Acted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One act of the caller on the open recovery: what the customer reads, what was delivered, what was learnt."""
+    """One act of the caller on the open recovery: what the customer reads, what was delivered, what was learnt.
+
+    ``seen`` is the ``mark`` of the journey as they saw it: if the recovery has changed since, nothing is done (409).
+    """
 
     journey_id: JourneyId
     act: Act
@@ -154,6 +161,7 @@ class Acted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cause: Words = ""
     improvement: Words = ""
     kept: bool = True
+    seen: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
 class Judge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -227,6 +235,7 @@ def show(context: Context, asked: One) -> View:
             FactShown(fact.at, staff_view.describe(fact, subject), fact.stage)
             for fact in context.at.table.facts(f"J#{journey.id}")
         ],
+        mark=playbook.mark(journey.recovery) if journey.recovery else "",
     )
 
 
@@ -250,8 +259,11 @@ def act(context: Context, asked: Acted) -> Changed:
     """Do one step of the open recovery, in the playbook's order."""
     found(context, asked.journey_id)
     told = {name: value for name, value in msgspec.to_builtins(asked).items() if value is not None}
+    seen = told.pop("seen")
     told |= {"by": context.actor.id, "acted_at": context.now.isoformat(), "act_id": context.name}
-    return hand_in(context, decode.data("staff.acted", msgspec.json.encode(told), context.at.epochs))
+    event = decode.data("staff.acted", msgspec.json.encode(told), context.at.epochs)
+    assert isinstance(event, StaffActed)  # noqa: S101 - the form of that type
+    return hand_in(context, replace(event, seen=seen))
 
 
 @operation(audit="changed", about="journey/{journey_id}/answer/{answer_id}")

@@ -8,6 +8,7 @@ import msgspec
 from chalicelib.entry.api import paging
 from chalicelib.entry.api.operations import Context, operation
 from chalicelib.entry.api.problems import BadField
+from chalicelib.journey import attention
 from chalicelib.journey.documents import Severity, Staff
 from chalicelib.journey.events import AttentionGiven
 from chalicelib.journey.state import Journey, Todo, TodoKind
@@ -67,7 +68,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """One to-do. ``due`` is its deadline; ``what`` says in words what is to be done."""
+    """One to-do. ``due`` is its deadline; ``what`` says in words what is to be done; ``mark`` tells how it stands."""
 
     journey_id: str
     key: str
@@ -86,6 +87,7 @@ class Shown(msgspec.Struct, frozen=True):
     person_id: str = ""
     customer: str = ""
     subject: str = ""
+    mark: str = ""
 
 
 class Stuck(msgspec.Struct, frozen=True):
@@ -115,7 +117,10 @@ class Todos(msgspec.Struct, frozen=True):
 
 
 class Attend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a member of staff does about a to-do: take it, snooze it until an instant, hand it over, or mark it done."""
+    """What a member of staff does about a to-do: take it, snooze it until an instant, hand it over, or mark it done.
+
+    ``seen`` is its ``mark`` as they saw it: if it has changed since, nothing is done (409). Empty: whatever it is.
+    """
 
     journey_id: Annotated[str, msgspec.Meta(max_length=60)]
     key: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -123,6 +128,7 @@ class Attend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: Name = ""
     until: datetime | None = None
     note: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    seen: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
 class Attended(msgspec.Struct, frozen=True):
@@ -167,6 +173,7 @@ def attend(context: Context, asked: Attend) -> Attended:
         to=asked.to,
         until=asked.until,
         note=asked.note,
+        seen=asked.seen,
     )
     handled = context.at.desk.hand_in(event)
     if handled is None:
@@ -203,6 +210,7 @@ def shown(listed: Listed, staff: Staff, now: datetime) -> Shown:
         person_id=journey.person_id,
         customer=f"{known.first_name} {known.last_name}".strip() or known.email if known else "",
         subject=_about(journey),
+        mark=attention.mark(todo),
     )
 
 

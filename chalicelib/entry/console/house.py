@@ -14,8 +14,11 @@ browser is sent to a page, where what happened is said once.
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from importlib import import_module
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -58,6 +61,7 @@ _HEADERS: dict[str, str | list[str]] = {
 _FLASH = "__Host-aftercare-said"
 _SAID_FOR = timedelta(minutes=1)
 _LONGEST_SAID = 300
+_LONGEST_VIEW = 40
 _SEE_OTHER = 303
 #: A page of ours: one slash, and nothing that a browser reads as another host or as the end of a header.
 _PAGE = re.compile(r"/console(?:[/?][A-Za-z0-9/_.~%?&=+-]*)?")
@@ -109,6 +113,8 @@ class Visit:
         self.now = house.now()
         #: The fields of the form that was posted.
         self.fields: dict[str, str] = {}
+        #: Which showing of its page a form came from.
+        self.view = ""
         self._request = request
         self._actor: Actor | None = None
 
@@ -150,15 +156,25 @@ class Visit:
         """Return one parameter of the query, or an empty text."""
         return http.query(self._request, name)
 
-    def call(self, name: str, asked: msgspec.Struct) -> Any:
-        """Call an operation that the page's row names; raises what the operation raises, and Forbidden."""
+    def call(self, name: str, asked: msgspec.Struct, *, once: bool = False) -> Any:
+        """Call an operation that the page's row names; raises what the operation raises, and Forbidden.
+
+        ``once``: the same form of the same page, sent again, is the same call.
+        """
         if name not in self.route.uses:
             message = f"the row of {self.route.handler} does not name {name}"
             raise LookupError(message)
         context = Context(self.actor, self.now, self._house.partners)
+        if once and self.view:
+            context = replace(context, name=self._call_of(asked))
         # A page may ask for no more than a program may: the limits of the fields are those of the API.
         within = msgspec.convert(msgspec.to_builtins(asked), type(asked))
         return operations.run(operations.find(name), context, within)
+
+    def _call_of(self, asked: msgspec.Struct) -> str:
+        """Return a name for a call, of its page, whoever sent it and what it asks: a second press has the same."""
+        line = (self.actor.id, self.view, self.route.handler, msgspec.to_builtins(asked))
+        return sha256(msgspec.json.encode(line)).hexdigest()[:32]
 
     def may(self, name: str) -> bool:
         """Say whether the caller's role is enough for an operation: whether to show its button."""
@@ -216,6 +232,7 @@ class Visit:
             "groups": self._navigation() if self._actor else [],
             "here": self.route.path,
             "said": _said(guard.cookie(self.sent, _FLASH)),
+            "view": token_hex(8),
             "form_token": guard.form_token(self.token) if self.token else "",
             "when": self.when,
             "now": self.now,
@@ -340,7 +357,7 @@ class House:
             visit.fields = http.form(request, of_staff=visit.signed_in)
         except http.BadForm as error:
             raise Refused(400, "Bad request", "That form was not ours.") from error
-        shown = visit.fields.pop("form_token", "")
+        shown, visit.view = visit.fields.pop("form_token", ""), visit.fields.pop("view", "")[:_LONGEST_VIEW]
         if not guard.came_from_us(visit.sent, shown, visit.token, self.partners.settings.base_url):
             detail = (
                 "This form does not come from a page that was made for you. Open the page again and send it from there."

@@ -75,7 +75,7 @@ def act(visit: Visit) -> Response:
     fields = visit.fields
     try:
         asked = _acted(visit)
-        visit.call("journeys.act", asked)
+        visit.call("journeys.act", asked, once=True)
     except WrongField as error:
         return _journey(visit, fields, {error.field: str(error)}, 422, str(error))
     except msgspec.ValidationError as error:
@@ -89,7 +89,8 @@ def _acted(visit: Visit) -> journeys.Acted:
     member = visit.member
     calendar = (member.calendar if member else None) or visit.house.settings().calendar
     told: dict[str, Any] = act_form.acted(visit.fields, calendar)
-    return msgspec.convert({**told, "journey_id": visit.parameters["journey_id"]}, journeys.Acted)
+    known = {"journey_id": visit.parameters["journey_id"], "seen": visit.fields.get("seen", "")}
+    return msgspec.convert({**told, **known}, journeys.Acted)
 
 
 def judge(visit: Visit) -> Response:

@@ -52,10 +52,11 @@ def attend(visit: Visit) -> Response:
             "to": fields.get("to", ""),
             "until": _until(visit, fields.get("until", "")) if what == "snooze" else None,
             "note": fields.get("note", ""),
+            "seen": fields.get("seen", ""),
         },
         todos.Attend,
     )
-    visit.call("todos.attend", asked)
+    visit.call("todos.attend", asked, once=True)
     return visit.see(back_to(visit), _SAID[what])
 
 
