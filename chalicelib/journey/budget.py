@@ -25,7 +25,7 @@ REASONS = {
     "journey_over": "The journey had ended before it was due.",
     "no_human_exchange": "Nobody had dealt with the customer in person.",
     "no_address": "No mail address is known.",
-    "hard_bounce": "The address does not exist: a mail came back.",
+    "hard_bounce": "Mail to this address comes back for good: it does not exist, or takes no mail of ours.",
     "soft_bounce": "The mailbox could not be reached: the mail came back.",
     "mailbox_full": "The customer's mailbox was full: the mail came back.",
     "content_refused": "The customer's mail server refused the mail for its size or its content.",
