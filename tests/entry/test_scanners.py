@@ -110,6 +110,7 @@ def test_a_form_of_no_page_of_ours_comes_back_with_all_that_was_entered(asked, v
     reply = _post(stack, path, csat="2", words="It broke", call_back="yes", **carried)
     page = reply.body.decode()
     assert (reply.status, ONCE_MORE in page, _kept(stack, journey_id)) == (422, True, [])
+    assert "reply to our mail instead" in page, "a browser that never says what we ask for leaves its customer a way"
     assert re.findall(r'name="(\w+)" value="(\w+)" checked', page) == [("csat", "2"), ("call_back", "yes")]
     assert "It broke</textarea>" in page
     stack.run_until(stack.clock.now + seconds(3))
