@@ -81,6 +81,17 @@ def test_a_mail_says_whose_it_is_where_they_live_and_how_to_get_no_more(kind, la
     assert (mail["Auto-Submitted"], mail["X-Auto-Response-Suppress"]) == ("auto-generated", "OOF, AutoReply")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("sign", ['"', "あ", "😀", "a\n"], ids=ascii)
+def test_the_longest_words_make_no_mail_too_large(language, sign):
+    told = specimens.journey((sign * 500)[:500], (sign * 8_000)[:8_000])
+    answers = tuple(replace(answer, call_back=True) for answer in told.answers)
+    reader = specimens.person(language, (sign * 100)[:100])
+    for kind in ("survey", "acknowledgement", "check-in", "thank-you"):
+        body, _ = specimens.write(kind, replace(told, answers=answers), reader, specimens.documents())
+        assert len(body.html.encode()) <= LARGEST, kind
+
+
 @pytest.mark.parametrize(("kind", "language"), list(product(ASKS, LANGUAGES)))
 def test_an_ask_can_be_answered_from_both_parts(kind, language):
     _, text, html = arrived(kind, language, "plain")
