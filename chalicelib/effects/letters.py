@@ -209,6 +209,10 @@ class Letters:
         return {
             "answer_words": answers[-1].words if answers else "",
             "call_back": any(answer.call_back for answer in answers),
+            # Sorry is said once: the second time a template says it, it is hollow.
+            "again": any(
+                one.kind == "acknowledgement" and one.id != touch.id and one.went_out for one in journey.touches
+            ),
             "remark": journey.case is not None and journey.case.kind == "remark",
             "owner": rendering.staff(owner_of(recovery, documents), said),
             "next_contact_by": next_contact(recovery, person, documents, said) or "",

@@ -101,6 +101,17 @@ def test_a_remark_that_staff_wrote_down_is_not_called_the_customers_own_words(st
         assert ("written down of what you said" in text, "you wrote" in text) == (True, False)
 
 
+@pytest.mark.parametrize("case", [{"subject": "A red lamp"}, {}], ids=str)
+def test_sorry_is_said_once_by_a_template(stack, case):
+    journey_id = _answered_badly(stack, **case)
+    first = _acknowledgement(stack)[1:]
+    again, _ = _letter(stack, journey_id, kind="acknowledgement", recovery=1)
+    second = [" ".join(part.split()) for part in (again.text, again.html)]
+    for one, other in zip(first, second, strict=True):
+        assert [("sorry" in part, "is not enough" in part) for part in (one, other)] == [(True, False), (False, True)]
+        assert [part.count("red lamp") for part in (one, other)] == [len(case)] * 2
+
+
 def test_a_footer_names_the_company_once_and_calls_no_page_a_click(stack):
     stack.surveyed()
     _, text, html = _parts(stack)[0]
