@@ -15,7 +15,10 @@ COMMANDS = {
     "deploy": ("infra.deploy", "bring a stage on AWS to what the code says"),
     "destroy": ("infra.destroy", "remove a stage from AWS"),
     "diff": ("infra.diff", "show what deploy would change"),
-    "secrets": ("infra.keys", "make the secrets of a stage that are absent; deploy does so too"),
+    "secrets": (
+        "infra.keys",
+        "make the secrets of a stage that are absent, or replace the key of links",
+    ),
     "package": ("infra.package", "make the deployment package of a stage"),
 }
 _INTERRUPTED = 130

@@ -286,6 +286,8 @@ class Deployer:
         environment = {**stack.environment(outputs), **chosen, "SECRETS_PREFIX": secrets_prefix(stage)}
         if base:
             environment["BASE_URL"] = base
+        # Nobody reads it. A function keeps the keys that it found when it started, and starts anew when this changes.
+        environment["LINK_KEYS_VERSION"] = keys.version(self._aws.client("ssm"), secrets_prefix(stage))
         section = chalice_config.section(stage, environment, folder=folder, architecture=self._architecture())
         chalice_config.write(project, stage, section)
         policies.write(stage, outputs, project / ".chalice" / folder)

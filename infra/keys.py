@@ -8,11 +8,12 @@ import argparse
 import json
 import secrets
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from infra import options
 from infra.aws import Aws
+from infra.failures import BadUsage
 from infra.package import secrets_prefix
 
 #: Bytes: as long as the digest of the HMAC-SHA256 that they key (RFC 2104, section 3).
@@ -45,6 +46,41 @@ def ensure(ssm: Any, prefix: str) -> list[str]:
     return [name for name in names(prefix) if _make(ssm, name)]
 
 
+def rotate(ssm: Any, prefix: str) -> str:
+    """Take the next step of replacing the key of links; returns what holds now. No link that is out breaks by it.
+
+    First a successor is made beside the key that signs, which every function has to know before anything is signed with
+    it; then it signs, and the old key opens the links of old mails until the next rotation. Raises BadUsage where no
+    key is.
+    """
+    name = f"{prefix}/link-keys"
+    found = ssm.get_parameters(Names=[name], WithDecryption=True)["Parameters"]
+    if not found:
+        raise BadUsage(f"there is no secret {name} to be replaced")
+    held = _rotated(json.loads(found[0]["Value"]))
+    ssm.put_parameter(Name=name, Value=json.dumps(held), Type="SecureString", Overwrite=True)
+    signs, opens = held
+    return f"{signs} signs links, {opens} opens them too"
+
+
+def version(ssm: Any, prefix: str) -> str:
+    """Return how often the keys of links have changed; nothing where there are none."""
+    found = ssm.get_parameters(Names=[f"{prefix}/link-keys"])["Parameters"]
+    return str(found[0]["Version"]) if found else ""
+
+
+def _rotated(held: Mapping[str, str]) -> dict[str, str]:
+    """Return two keys, the signing one first: those held in the other order, or a successor behind the signing one."""
+    signing, *other = held
+    if other and _number(other[0]) > _number(signing):
+        return {other[0]: held[other[0]], signing: held[signing]}
+    return {signing: held[signing], f"k{_number(signing) + 1}": _key()}
+
+
+def _number(key_id: str) -> int:
+    return int(key_id.removeprefix("k"))
+
+
 def names(prefix: str) -> list[str]:
     """Return the names of the secrets that a stage cannot be without."""
     return [f"{prefix}/{name}" for name in _MAKERS]
@@ -71,10 +107,17 @@ def _make(ssm: Any, name: str) -> bool:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``python -m infra secrets``."""
     options.add_stage(parser)
+    parser.add_argument(
+        "--rotate-links", action="store_true", help="take the next of the two steps of replacing the key of links"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the secrets of a stage that are absent and say which; returns the exit code."""
-    made = ensure(Aws().client("ssm"), secrets_prefix(args.stage))
+    """Make the secrets of a stage that are absent, or replace one, and say which; returns the exit code."""
+    ssm, prefix = Aws().client("ssm"), secrets_prefix(args.stage)
+    if args.rotate_links:
+        print(rotate(ssm, prefix))
+        return 0
+    made = ensure(ssm, prefix)
     print(f"made: {', '.join(made)}" if made else "kept")
     return 0

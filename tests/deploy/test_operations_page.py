@@ -58,10 +58,15 @@ def _make_knows(words):
     """Say whether the commands of ops take these options."""
     target, *variables = words
     given = dict(each.split("=", 1) for each in variables)
+    return _python_knows(["-m", "infra", target, "--stage", given["STAGE"], *shlex.split(given.get("ARGS", ""))])
+
+
+def _python_knows(words):
+    module, package, target, *options = words
     parser = ArgumentParser(exit_on_error=False)
     importlib.import_module(COMMANDS[target][0]).add_arguments(parser)
-    parser.parse_args(["--stage", given["STAGE"], *shlex.split(given["ARGS"])])
-    return True
+    parser.parse_args(options)
+    return [module, package] == ["-m", "infra"]
 
 
 def _aws_knows(words):
@@ -73,7 +78,7 @@ def _aws_knows(words):
     return {each[2:] for each in options if each.startswith("--")} <= members
 
 
-_KNOWS = {"make": _make_knows, "aws": _aws_knows}
+_KNOWS = {"make": _make_knows, "aws": _aws_knows, ".venv/bin/python": _python_knows}
 
 
 def test_what_only_the_model_answered_is_said_on_the_page():

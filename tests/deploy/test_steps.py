@@ -9,6 +9,8 @@ from argparse import ArgumentParser, Namespace
 from base64 import b64decode
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import boto3
@@ -18,10 +20,12 @@ from moto import mock_aws
 
 import app
 from chalicelib.entry.webhooks import key_of
+from chalicelib.links import Link, Links
 from infra import after_deploy, chalice_config, deploy, deployed, destroy, keys, package, stack
 from infra.__main__ import main
 from infra.aws import Aws, NoRegion
 from infra.cloudformation import StackBusy, StackFailed, Stacks
+from infra.failures import BadUsage
 from infra.interpreter import Interpreter
 
 STAGE = "test"
@@ -274,6 +278,39 @@ def test_the_functions_can_read_the_secrets(aws):
     assert (kind, other) == ("SecureString", "SecureString")
     assert {name: len(b64decode(key)) for name, key in links.items()} == {"k1": 32}
     assert [len(key_of(each)) for each in hooks] == [32]
+
+
+def test_the_key_of_links_is_replaced_in_two_steps_and_no_link_breaks(aws):
+    """A function knows the keys that there were when it started: none signs with a key that another may not know."""
+    ssm = aws.client("ssm")
+    keys.ensure(ssm, PREFIX)
+    steps = [_secret("link-keys")[1]]
+    said = []
+    for _ in range(4):
+        said.append(keys.rotate(ssm, PREFIX))
+        kind, held = _secret("link-keys")
+        steps.append(held)
+        assert kind == "SecureString"
+    assert [list(each) for each in steps] == [["k1"], ["k1", "k2"], ["k2", "k1"], ["k2", "k3"], ["k3", "k2"]]
+    assert said[:2] == ["k1 signs links, k2 opens them too", "k2 signs links, k1 opens them too"]
+    for before, after in pairwise(steps):
+        assert {name: key for name, key in before.items() if name in after} == {
+            name: key for name, key in after.items() if name in before
+        }
+    assert len({key for held in steps for key in held.values()}) == 3
+    link = Link("answer", "j1", "survey")
+    now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    for old, new in pairwise([_links(each) for each in steps[:3]]):
+        assert (new.read(old.token(link), "answer", now), old.read(new.token(link), "answer", now)) == (link, link)
+
+
+def _links(held):
+    return Links({name: b64decode(key) for name, key in held.items()}, "https://care.example.com")
+
+
+def test_where_no_key_is_none_is_replaced(aws):
+    with pytest.raises(BadUsage, match="there is no secret /aftercare/test/link-keys"):
+        keys.rotate(aws.client("ssm"), PREFIX)
 
 
 # -- state and lock ----------------------------------------------------------------------------------------
@@ -604,6 +641,15 @@ def test_what_the_next_deployment_would_set_everywhere_is_shown_once(aws, projec
         "functions      another configuration",
         "configuration  MAIL_ONLY_TO: example.com → example.org",
     ]
+
+
+def test_after_each_step_of_replacing_a_key_all_functions_start_anew(aws, project, chalice, same_stack):
+    _deployer(aws, project, chalice, [], **CARE).deploy()
+    keys.rotate(aws.client("ssm"), PREFIX)
+    changed = ["functions      another configuration", "configuration  LINK_KEYS_VERSION: 1 → 2"]
+    assert _deployer(aws, project, chalice, []).differences() == changed
+    _deployer(aws, project, chalice, []).deploy()
+    assert _deployer(aws, project, chalice, []).differences() == []
 
 
 def test_what_was_chosen_once_is_kept_with_the_stage(aws, project, chalice):
