@@ -95,7 +95,8 @@ def _is_foreign(sent: Mapping[str, str]) -> bool:
 
 
 def _is_ours(sent: Mapping[str, str], origin: str, base_url: str) -> bool:
-    return urlsplit(origin).netloc in {sent.get("host") or None, urlsplit(base_url).netloc}
+    # cut, not parsed: what is no address at all would be an error of ours
+    return origin.partition("://")[2] in {sent.get("host") or None, urlsplit(base_url).netloc}
 
 
 class Guard:

@@ -132,6 +132,10 @@ CHROMIUM = {"sec-ch-ua": '"Chromium";v="140", "Not=A?Brand";v="24"'}
         (OURS | {"origin": "null"}, False),
         (OURS | {"origin": "https://evil.example"}, False),
         (OURS | {"origin": "http://127.0.0.1:8001"}, False),
+        (OURS | {"origin": "http://old.example", "host": "old.example"}, True),
+        (OURS | {"origin": "https://old.example", "host": "old.example"}, False),
+        (OURS | {"origin": "http://evil.example", "host": "old.example"}, False),
+        (OURS | {"origin": "null", "host": "null"}, False),
         (OURS | {"sec-fetch-site": "cross-site"}, False),
         (OURS | {"sec-fetch-site": "same-site"}, False),
         (OURS | {"sec-fetch-mode": "cors"}, False),
@@ -139,7 +143,15 @@ CHROMIUM = {"sec-ch-ua": '"Chromium";v="140", "Not=A?Brand";v="24"'}
     ],
     ids=[
         *("an old browser", "a browser that says little", "a person in Chromium", "a script in Chromium", "a sandbox"),
-        *("another site", "another port", "cross-site", "same site", "fetch", "fetch without cors"),
+        *(
+            "another site",
+            "another port",
+            "the host of old links",
+            "not over TLS",
+            "another site on it",
+            "a host of null",
+        ),
+        *("cross-site", "same site", "fetch", "fetch without cors"),
     ],
 )
 def test_where_a_form_came_from_and_how(asked, headers, taken):

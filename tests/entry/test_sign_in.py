@@ -272,6 +272,7 @@ def test_a_session_of_yesterdays_epoch_does_not_hold(stack, browser):
         ({"origin": "https://care.example.com.evil.example", "host": "care.example.com"}, False),
         ({"origin": "null", "host": "care.example.com"}, False),
         ({"origin": "null"}, False),
+        ({"origin": "https://[", "host": "care.example.com"}, False),
         ({"sec-fetch-site": "cross-site"}, False),
     ],
     ids=str,
