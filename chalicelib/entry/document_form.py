@@ -80,7 +80,7 @@ class Field(msgspec.Struct, frozen=True):
 class Group(msgspec.Struct, frozen=True):
     """What belongs together: the fields of one object, or the rows of one list (``rows`` is then set).
 
-    ``optional`` objects can be left out; ``present`` says whether this one is there.
+    ``optional`` objects can be left out; ``present`` says whether this one is there, and ``usual`` what holds if not.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Group(msgspec.Struct, frozen=True):
     is_row: bool = False
     optional: bool = False
     present: bool = True
+    usual: str = ""
     error: str = ""
 
     @property
@@ -170,7 +171,8 @@ class _Drawing:
         label = _words(field.encode_name)
         if isinstance(kind, inspect.StructType):
             left_out = optional or not field.required
-            return self.object(kind, value, at, label, optional=left_out, present=value is not None)
+            usual = _usual(field) if value is None else ""
+            return self.object(kind, value, at, label, optional=left_out, present=value is not None, usual=usual)
         row = _row_type(kind)
         if row is not None:
             return self._rows(row, value, at, label)
@@ -205,6 +207,18 @@ class _Drawing:
     def _hint(self, at: str) -> str:
         path = ".".join(part for part in at.split(".") if not part.isdigit())
         return HINTS.get(f"{self._kind}.{path}", "")
+
+
+def _usual(field: inspect.Field) -> str:
+    """Return in words what holds where an object is left out: ``Max 250``; nothing where nothing does."""
+    default = field.default if field.default is not msgspec.NODEFAULT else None
+    if default is None and field.default_factory is not msgspec.NODEFAULT:
+        default = field.default_factory()
+    if not isinstance(default, msgspec.Struct):
+        return ""
+    held = msgspec.to_builtins(default)
+    told = ((_words(name).lower(), _shown(value)) for name, value in held.items())
+    return ", ".join(f"{name} {_spoken(text) or text}" for name, text in told if text)
 
 
 def _row_label(value: Any, number: int) -> str:

@@ -72,6 +72,43 @@ def test_axe_finds_nothing_in_the_rooms_and_nothing_scrolls_sideways(chrome, sit
         assert {url: faults for url, faults in found.items() if faults} == {}
 
 
+LONG = "Wolfeschlegelsteinhausenbergerdorff" * 5
+
+
+TABLET = {"viewport": {"width": 900, "height": 900}}
+
+
+@pytest.mark.parametrize("device", [PHONE, TABLET, DESKTOP], ids=["phone", "tablet", "desktop"])
+def test_a_name_without_end_and_one_from_right_to_left_break_no_list_and_no_word(chrome, site, device):
+    with chrome.open_page(f"{site.url}/_local/", device=device) as page:
+        _signed_in(page)
+        for number, (first, last) in enumerate(((LONG, LONG), ("ليلى", "الحسن"))):
+            page.goto(f"{site.url}/console/failures/new")
+            page.get_by_label("What they said").fill("W" * 500)
+            page.get_by_label("What it was about").fill(first)
+            page.get_by_label("First name").fill(first)
+            page.get_by_label("Last name").fill(last)
+            page.get_by_label("Address").fill(f"{'a' * 60}{number}@{'b' * 60}.example.org")
+            page.get_by_role("button", name="Log it").click()
+            page.wait_for_url("**/console/journeys/*")
+            journey = page.url
+            person = page.locator(".head .acts a").first.evaluate("link => link.href")
+            rooms = [f"{site.url}/console{room}" for room in ("", "/journeys", "/search?q=wolf", "/audit")]
+            for url in (journey, person, *rooms):
+                page.goto(url)
+                assert not scrolls_sideways(page), url
+        page.goto(journey)
+        # A word that is shorter than its column is not cut in two.
+        for word in ("acknowledgement", "delivered"):
+            cell = page.locator("main td", has_text=word).first
+            lines = cell.evaluate("""cell => {
+                const range = document.createRange();
+                range.selectNodeContents(cell);
+                return new Set([...range.getClientRects()].map(one => Math.round(one.top))).size;
+            }""")
+            assert (word, lines) == (word, 1)
+
+
 def test_the_list_of_today_is_walked_by_keyboard(chrome, site):
     with chrome.open_page(f"{site.url}/_local/", device=DESKTOP) as page:
         _signed_in(page)

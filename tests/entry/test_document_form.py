@@ -160,3 +160,12 @@ def test_a_further_brand_and_texts_in_several_languages_come_back_as_they_were()
     held["brands"] = [held["brand"] | south | {"sender": {"name": "Ana", "role": {"en": "Care", "ar": "رعاية"}}}]
     made = json.loads(form.document("settings", typed(form.groups("settings", held)), held))
     assert made == held
+
+
+def test_what_is_left_out_of_a_document_is_said_to_be_as_it_ships():
+    settings = form.groups("settings", json.loads(shipped("settings")))
+    assert find(settings, "mandate").usual == "percent 5, min 25, max 250"
+    assert find(settings, "trust").usual.startswith("after delivery 5 seconds, after view 1 second")
+    given = json.loads(shipped("settings")) | {"mandate": {"max": 100}}
+    assert find(form.groups("settings", given), "mandate").usual == ""
+    assert find(form.groups("staff", json.loads(shipped("staff"))), "members.0.calendar").usual == ""

@@ -88,6 +88,7 @@ def test_mine_and_a_kind_go_together_and_each_number_is_that_of_its_list(world):
     assert "Apologise in person" in text(both)
     here = re.findall(r'<a href="/console\?([^"]+)" aria-current="page">', both.body.decode())
     assert here == ["who=me&amp;kind=recovery"] * 2
+    assert "Everybody's Mine All kinds 1 Recoveries 1" in text(both), "a number stands beside no other list"
     nothing = text(browser.get("/console?who=me&kind=lukewarm"))
     assert "No line of this kind stands in your list." in nothing
     assert "A lukewarm answer" in text(browser.get("/console?kind=lukewarm"))

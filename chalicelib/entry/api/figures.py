@@ -123,7 +123,7 @@ def _only(asked: Asked) -> tuple[str, str] | None:
     if not figures.is_dimension(dimension) or not value:
         raise BadField(name, "name a group as team:…, category:… or channel:…")
     if asked.by != "day":
-        raise BadField(name, "goes with by=day")
+        raise BadField(name, "one group is shown by day only")
     return dimension, value
 
 

@@ -125,7 +125,7 @@ def preview(visit: Visit) -> Response:
     one = visit.call("preview.show", rehearsed.One(kind, number, name, language))
     return visit.show(
         "document-preview",
-        title=f"Preview of the {kind}, version {number}",
+        title=f"Preview of the {kind}, {f'version {number}' if number else 'as shipped'}",
         kind=kind,
         version=number,
         language=language,

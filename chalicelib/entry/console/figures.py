@@ -8,11 +8,12 @@ from chalice import Response
 
 from chalicelib.entry.api.figures import Asked
 from chalicelib.entry.api.operations import Nothing
-from chalicelib.entry.api.problems import BadField, Refused
+from chalicelib.entry.api.problems import BadField, Refused, in_words
 from chalicelib.entry.console.house import Visit
 from chalicelib.insight import charts
 from chalicelib.insight.figures import By, Report
 from chalicelib.insight.statistics import FEW, Estimate
+from chalicelib.journey.budget import REASONS
 
 #: Title, what it says, and the figure: what the page draws by day.
 _DRAWN = (
@@ -31,7 +32,7 @@ def show(visit: Visit) -> Response:
     try:
         report = visit.call("figures.show", asked)
     except BadField as error:
-        errors[error.problem.field] = error.problem.detail
+        errors[error.problem.field] = in_words(error.problem)
         report = visit.call("figures.show", Asked())
     return visit.show(
         "figures",
@@ -45,6 +46,7 @@ def show(visit: Visit) -> Response:
         few=FEW,
         figure=figure,
         mark=charts.mark,
+        reasons=REASONS,
     )
 
 
