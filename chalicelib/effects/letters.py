@@ -44,6 +44,7 @@ REASONS = {
     "suspect_negative": "A bad answer that may not be a person's, please look",
     "suspect_words": "Words that may not be a person's, please look",
     "words_alone": "Words without a rating, please read",
+    "too_many_answers": "More answers than a customer gives, please look",
     "reply": "The customer wrote back",
     "reply_urgent": "The customer wrote back, urgent or angry",
     "reply_after_end": "The customer wrote back after the journey had ended",

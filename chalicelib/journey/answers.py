@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from chalicelib.journey import cadence, clock, endings, loyalty, mismatch, playbook, trust
+from chalicelib.journey import cadence, clock, endings, loyalty, mismatch, playbook, room, trust
 from chalicelib.journey import events as e
 from chalicelib.journey.rules import leads_to
 from chalicelib.journey.state import Answer, Stage
@@ -29,6 +29,8 @@ def weigh(turn: Turn) -> None:
     kept = next((answer for answer in turn.journey.answers if answer.id == event.answer_id), None)
     if event.returned and kept is not None:
         recover(turn, kept)  # it was carried to a journey that never began, and is kept here already
+        return
+    if _is_full(turn, event.answer_id):
         return
     answer = _answer_of(turn, event)
     if not answer.counts:
@@ -78,8 +80,20 @@ def _answer_of(turn: Turn, event: e.AnswerGiven) -> Answer:
 
 
 def keep(turn: Turn, answer: Answer) -> None:
-    """Write an answer beside those before it; none is ever changed or taken away."""
-    turn.change(answers=(*turn.journey.answers, answer))
+    """Write an answer beside those before it, with as much of its words as there is room; none is ever taken away."""
+    before = turn.journey.answers
+    turn.change(answers=(*before, replace(answer, words=room.fitting(answer.words, (a.words for a in before)))))
+
+
+def _is_full(turn: Turn, answer_id: str) -> bool:
+    """Say whether no more answers fit: then one stands as a fact only, and a lead is told, once."""
+    if len(turn.journey.answers) < room.MOST_ANSWERS:
+        return False
+    told = "too-many-answers"
+    if told not in turn.journey.tried:
+        turn.change(tried=(*turn.journey.tried, told))
+        turn.notify_rank(told, "lead", "too_many_answers", about=answer_id)
+    return True
 
 
 def _mark_answered(turn: Turn, answer: Answer) -> None:
@@ -242,6 +256,8 @@ def carry(turn: Turn) -> None:
     assert isinstance(event, e.AnswerGiven)  # noqa: S101 - the table gives no other
     if turn.journey.withdrawn or event.returned:
         weigh(turn)
+        return
+    if _is_full(turn, event.answer_id):
         return
     answer = _answer_of(turn, event)
     if not answer.counts:

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.journey import cadence, clock, loyalty
+from chalicelib.journey import cadence, clock, loyalty, room
 from chalicelib.journey.documents import Documents, PlaybookStep, Rank, Severity, Threshold
 from chalicelib.journey.errors import ActRefused
 from chalicelib.journey.events import ProposalAnswered, StaffActed
@@ -364,8 +364,13 @@ def answer_proposal(turn: Turn, event: ProposalAnswered) -> None:
 
 def _keep_late_word(turn: Turn, event: ProposalAnswered, recovery: Recovery, proposal: Proposal) -> None:
     """Too late to change anything, never lost: it stands beside the first word, and the owner reads it."""
-    late = (event.occurred_at, event.word, event.words)
-    said = replace(proposal, revisions=(*proposal.revisions, late))
+    before = proposal.revisions
+    late = (
+        event.occurred_at,
+        event.word,
+        room.fitting(event.words, (proposal.words, *(words for *_, words in before))),
+    )
+    said = replace(proposal, revisions=(*before, late)[: room.MOST_LATER])
     others = tuple(said if old.number == proposal.number else old for old in recovery.proposals)
     turn.put_recovery(replace(recovery, proposals=others))
     owner = turn.documents.staff.member(recovery.owner) or turn.owner()

@@ -36,6 +36,7 @@ SORTS = {
     "suspect_negative": Sort("suspect", "P2", "P1BD"),
     "suspect_words": Sort("suspect", "P2", "P1BD"),
     "words_alone": Sort("reply", "P2", "P1BD"),
+    "too_many_answers": Sort("reply", "P2", "P1BD"),
     "mismatch": Sort("mismatch", "P2", "P2BD"),
     "another_way": Sort("undelivered", "P2", "P1BD"),
     "mail_unknown": Sort("undelivered", "P2", "P1BD"),

@@ -1,7 +1,9 @@
 """The customer's pages: looking changes nothing, pressing counts once, and no word is lost."""
 
 import json
+import random
 import re
+import string
 from datetime import timedelta
 from email import message_from_bytes, policy
 from urllib.parse import urlencode
@@ -169,6 +171,22 @@ def test_no_text_field_lets_more_be_typed_than_is_kept(stack):
     _, (answer, proposal, _, _) = _proposed(stack)
     for path in (answer, proposal):
         assert re.findall(r'maxlength="(\d+)"', stack.request("GET", path).body.decode()) == ["8000"]
+
+
+def test_whoever_presses_for_ever_cannot_fill_the_journey(stack):
+    journey_id, (answer, proposal, opt_out, _) = _proposed(stack)
+    chance = random.Random(1)
+    for path, scores, field in ((answer, {"csat": "1"}, "words"), (proposal, {"choice": "other"}, "comment")):
+        view = _view(stack, path)
+        for _ in range(110):
+            words = "".join(chance.choices(string.printable[:94], k=8_000))
+            assert _press(stack, path, **scores, **{field: words}, view=view).status == 200
+    stack.settle()
+    assert _press(stack, opt_out, scope="asks").status == 200
+    told = {"journey_id": journey_id, "by": "ana", "acted_at": stack.clock.now.isoformat(), "act": "take"}
+    assert stack.tell("/acts", "staff.acted", told).status == 409, "it was taken before, and that can be read"
+    size = max(len(row["body"]["B"]) for row in stack.rows() if "B" in row.get("body", {}))
+    assert (stack.failures, stack.dead_letters(), size < 250_000) == ([], 0, True), size
 
 
 def test_going_back_and_changing_an_answer_is_a_revision_of_it(stack):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.journey import cadence
+from chalicelib.journey import cadence, room
 from chalicelib.journey import events as e
 from chalicelib.journey.documents import Reminder
 from chalicelib.journey.effects import Decision, SendMail, SetAlarm, WeighWords
@@ -214,6 +214,20 @@ def test_who_presses_again_what_they_said_is_put_before_nobody_again():
     assert history.notices() == []
     history.answers(csat=3, words="Well, no.")
     assert ([a.revision for a in history.journey.answers], history.notices()) == ([0, 1, 2], [("samir", "lukewarm")])
+
+
+def test_more_answers_than_a_customer_gives_stand_as_facts_and_a_lead_is_told_once():
+    history = History()
+    history.asked()
+    told = []
+    for number in range(room.MOST_ANSWERS + 5):
+        history.answers(csat=1, words=f"{number} ".ljust(8_000, "x"))
+        told += [reason for _, reason in history.notices() if reason == "too_many_answers"]
+    words = [answer.words for answer in history.journey.answers]
+    whole, excerpts = words[:12], words[12:]
+    assert (len(words), {len(one) for one in whole}, {len(one) for one in excerpts}) == (100, {8_000}, {204})
+    assert {one[-5:] for one in excerpts} == {"x […]"}
+    assert (told, history.recovery.answers) == (["too_many_answers"], tuple(a.id for a in history.journey.answers))
 
 
 @pytest.mark.parametrize(("said", "due"), [({"csat": 3}, days(2)), ({"csat": 5, "call_back": True}, days(1))])
