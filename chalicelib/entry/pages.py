@@ -35,6 +35,8 @@ _FIELDS = {
     "scope": N_("What we may send you"),
     **dict.fromkeys(SCALES, N_("Your rating")),
 }
+_YES = N_("Yes")
+_SCOPES = {"asks": N_("No more questions or news"), "everything": N_("No mail at all")}
 #: What a form carries besides what somebody filled in.
 _CARRIED = {"view", "lang", "language"}
 
@@ -555,9 +557,9 @@ def _scopes(said: Words, settings: Settings) -> dict[Scope, tuple[str, str]]:
     """Return the choices of opting out, each with what it means."""
     days = _pause(settings)
     return {
-        "asks": (said.text("No more questions or news"), said.text("We still answer you, and finish what is open.")),
+        "asks": (said.text(_SCOPES["asks"]), said.text("We still answer you, and finish what is open.")),
         "everything": (
-            said.text("No mail at all"),
+            said.text(_SCOPES["everything"]),
             said.text("Should something be open, a person will reach you another way."),
         ),
         "pause": (
@@ -590,12 +592,31 @@ def _days(span: timedelta) -> int:
     return -(-span // timedelta(days=1))
 
 
+def _told(name: str, value: str, said: Words) -> dict[str, Any]:
+    """Return what somebody chose as their page offered it, or what they wrote as they wrote it.
+
+    Nothing for a pause: how long it is stands in settings that cannot be read now.
+    """
+    if name in {"call_back", "wrong"}:
+        return {"value": said.text(_YES), "wrote": False}
+    if name == "choice" and value in letters.WORDS:
+        return {"value": said.text(letters.WORDS[value]), "wrote": False}
+    if name == "scope":
+        return {"value": said.text(_SCOPES[value]), "wrote": False} if value in _SCOPES else {}
+    given = score(name, {name: value}) if name in SCALES else None
+    if given is None:
+        return {"value": value, "wrote": True}
+    label = said.text(rendering.LABELS[name][given - SCALES[name][0]])
+    alone = name == "solved" or label == value
+    return {"value": label if alone else f"{value}: {label}", "wrote": False}
+
+
 def given_back(fields: dict[str, str], said: Words) -> dict[str, Any]:
     """Show what somebody wrote, and carry it in the form, so that no word is lost."""
     shown = [
-        {"label": said.text(_FIELDS[name]) if name in _FIELDS else name.replace("_", " ").capitalize(), "value": value}
+        {"label": said.text(_FIELDS[name]) if name in _FIELDS else name.replace("_", " ").capitalize(), **told}
         for name, value in fields.items()
-        if value and name not in _CARRIED
+        if value and name not in _CARRIED and (told := _told(name, value, said))
     ]
     hidden = [{"name": name, "value": value} for name, value in fields.items() if name not in _CARRIED]
     return {"fields": shown, "hidden": hidden, "view": fields.get("view", ""), "action": ""}

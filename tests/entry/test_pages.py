@@ -486,6 +486,34 @@ def test_while_nothing_can_be_had_the_form_comes_back_with_every_word(stack, col
     assert stack.rows() == before
 
 
+def test_what_comes_back_is_said_as_it_was_offered(stack):
+    _, (answer, proposal, opt_out, _) = _proposed(stack)
+    forms = (
+        (answer, {"csat": "1", "solved": "0", "nps": "7", "call_back": "yes", "words": "0", "lang": "de"}),
+        (proposal, {"choice": "falls_short", "lang": "de"}),
+        (opt_out, {"scope": "everything", "lang": "de"}),
+        (opt_out, {"scope": "pause", "lang": "de"}),
+    )
+    views = [_view(stack, path) for path, _ in forms]
+    stack.off.update({"dynamodb", "sqs"})
+    seen = []
+    for (path, fields), view in zip(forms, views, strict=True):
+        page = _press(stack, path, **fields, view=view).body.decode()
+        seen.append(re.findall(r'<dt>(.+?)</dt><dd class="said"( dir="auto")?>(.+?)</dd>', page))
+    assert seen == [
+        [
+            ("Ihre Bewertung", "", "1: Sehr unzufrieden"),
+            ("Ihre Bewertung", "", "Noch nicht"),
+            ("Ihre Bewertung", "", "7"),
+            ("Bitte rufen Sie mich zurück", "", "Ja"),
+            ("Ihre Worte", ' dir="auto"', "0"),
+        ],
+        [("Ihre Sicht", "", "Es reicht mir nicht")],
+        [("Was wir Ihnen senden dürfen", "", "Gar keine Mails mehr")],
+        [],
+    ]
+
+
 def test_the_same_press_may_be_tried_again(stack):
     journey_id, path = stack.surveyed()
     fields = {"csat": "2", "words": SECRET_WORDS, "view": _view(stack, path)}

@@ -133,7 +133,7 @@ def write(kind: str, told: Journey, reader: Person, known: Documents, **touch):
         notice = NotifyStaff("notice", "j", "ana", "answered_again", about="a", due=NOW + A_DAY)
         return letters.to_staff(notice, known.staff.members[0], told, reader, known, NOW)
     if kind == "sign-in":
-        effect = SendSignIn("sign-in/1", "ana", "1", NOW + A_DAY)
+        effect = SendSignIn("sign-in/1", "ana", "1", NOW + timedelta(minutes=10))
         return letters.sign_in(effect, known.staff.members[0], known.settings.brand, NOW)
     found = told.touch(kind)
     assert found is not None, f"{kind}: give CLASS_OF its class"
