@@ -4,7 +4,6 @@
 not: a document with a mistake in it is drawn as it is, with the mistake beside its field.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import inspect
 
+from chalicelib.entry.document_text import laid_out
 from chalicelib.journey import clock
 from chalicelib.journey.documents import KINDS
 from chalicelib.journey.errors import BadDocument
@@ -102,7 +102,8 @@ class Group(msgspec.Struct, frozen=True):
 
 def groups(kind: str, value: Any, error: BadDocument | None = None) -> Group:
     """Return the form of a document of that kind, as JSON holds it; an error stands beside what it names."""
-    wrong = {_dotted(error.path): str(error)} if error is not None and error.path else {}
+    # Beside its field it needs no path.
+    wrong = {_dotted(error.path): str(error).partition(" - at `$")[0]} if error is not None and error.path else {}
     drawn = _Drawing(kind, wrong).object(_type(kind), value, "", kind.capitalize())
     return msgspec.structs.replace(drawn, error=wrong.get("", ""))
 
@@ -115,7 +116,7 @@ def document(kind: str, fields: Mapping[str, str], base: Any = None) -> str:
     though it could be left out are kept, so that the difference between two versions is what somebody changed.
     """
     made = _Reading(fields, base).object(_type(kind), "")
-    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+    return laid_out(made)
 
 
 def _type(kind: str) -> inspect.StructType:

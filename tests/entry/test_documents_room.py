@@ -139,6 +139,21 @@ def test_an_older_version_is_put_back_and_the_difference_is_shown(lead):
     assert lead.stack.wiring.documents.pointer("cadence") == Pointer(held=0, newest=1)
 
 
+def test_what_differs_is_what_somebody_changed_however_either_version_was_typed(lead):
+    sent = fields(lead.get("/console/documents/cadence")) | {"survey.after": "P2D"}
+    lead.press("/console/documents/cadence", **{**sent, "act": "form:store", "when": "now"})
+    crammed = json.dumps(json.loads(shipped("cadence")) | {"name": "slow"})
+    sent = fields(lead.get("/console/documents/cadence")) | {"text": crammed}
+    lead.press("/console/documents/cadence", **{**sent, "act": "text:store"})
+    asked = "/v1/documents/cadence/difference?old=0&new="
+    told = [lead.get(f"{asked}{new}").json()["lines"] for new in (1, 2)]
+    changed = [[line for line in lines if line[0] in "+-"] for lines in told]
+    assert changed == [
+        ['-    "after": "PT24H",', '+    "after": "P2D",'],
+        ['-  "name": "rhythm",', '+  "name": "slow",'],
+    ]
+
+
 def test_public_holidays_are_added_to_the_closed_days_once(lead):
     sent = fields(lead.get("/console/documents/settings")) | {"country": "de/by", "act": "form:holidays"}
     page = lead.press("/console/documents/settings", **sent)

@@ -11,6 +11,7 @@ from chalicelib.entry import decode
 from chalicelib.entry.api import paging
 from chalicelib.entry.api.operations import Context, Nothing, operation
 from chalicelib.entry.api.problems import BadField, Forbidden, NotFound, Refused
+from chalicelib.entry.document_text import laid_out
 from chalicelib.journey import documents
 from chalicelib.journey.documents import KINDS
 from chalicelib.journey.errors import BadDocument
@@ -136,7 +137,10 @@ class Compared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Lines of a unified difference: each begins with a space, a ``-`` or a ``+``; ``@@`` says where they stand."""
+    """Lines of a unified difference: each begins with a space, a ``-`` or a ``+``; ``@@`` says where they stand.
+
+    Both versions are laid out alike first: how either was typed makes no difference.
+    """
 
     lines: list[str]
 
@@ -185,7 +189,7 @@ def check(context: Context, asked: Draft) -> Checked:
 def difference(context: Context, asked: Compared) -> Difference:
     """Show what differs between two versions of a kind."""
     old, new = (_text(context, asked.kind, number) for number in (asked.old, asked.new))
-    return Difference(compared(old, new))
+    return Difference(compared(*(laid_out(json.loads(text)) for text in (old, new))))
 
 
 @operation(audit="changed", about="document/{kind}", status=201)
