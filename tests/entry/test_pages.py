@@ -509,7 +509,7 @@ def test_what_comes_back_is_said_as_it_was_offered(stack):
             ("Ihre Worte", ' dir="auto"', "0"),
         ],
         [("Ihre Sicht", "", "Es reicht mir nicht")],
-        [("Was wir Ihnen senden dürfen", "", "Gar keine Mails mehr")],
+        [("Was wir Ihnen schicken dürfen", "", "Gar keine Mails mehr")],
         [],
     ]
 
