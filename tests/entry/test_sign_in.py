@@ -70,6 +70,16 @@ def test_a_link_works_once(stack, browser):
     assert (copy.press(link).status, _is_in(copy)) == (403, False)
 
 
+def test_whoever_is_in_and_goes_back_to_the_link_is_sent_on(stack, browser):
+    link = browser.ask(ADDRESS["lead"])
+    browser.get(link)
+    browser.press(link)
+    for _ in range(2):
+        reply = browser.get(link)
+        assert (reply.status, reply.headers["Location"]) == (303, "/console")
+        _later(stack, LINK_LASTS)
+
+
 def test_a_link_works_for_ten_minutes(stack, browser):
     link = browser.ask(ADDRESS["lead"])
     _later(stack, LINK_LASTS)
