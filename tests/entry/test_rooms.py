@@ -410,6 +410,11 @@ def test_a_person_is_erased_only_when_the_word_was_typed_and_the_page_says_how_f
     world.stack.settle()
     page = text(browser.get(path))
     assert "was erased, with 1 journey." in page
+    assert "May be mailed No" in page
+    assert browser.press(f"{path}/address", email="pat@again.example.org").status == 409
+    journey = f"/console/journeys/{world.journeys['lamp']}"
+    browser.press(f"{journey}/stop", why="To be sure.")
+    assert "It had ended already" in text(browser.get(journey))
     assert "pat@example.org" not in page
 
 
@@ -523,5 +528,7 @@ def test_a_suspect_answer_is_judged_on_the_page_of_its_journey(world):
     assert "A link that no person can see was opened." in page
     assert browser.press(f"{path}/judge", answer="doubtful", verdict="perhaps").status == 422
     assert browser.press(f"{path}/judge", answer="doubtful", verdict="person").status == 303
+    assert browser.press(f"{path}/judge", answer="doubtful", verdict="machine").status == 303
+    assert "the first judgement stands" in text(browser.get(path))
     journey = world.table.journey(journey_id).value
     assert [(todo.kind, todo.reason) for todo in journey.todos] == [("recovery", "take")]

@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.entry import decode
 from chalicelib.entry.api import journeys
 from chalicelib.entry.api.operations import Context, operation
-from chalicelib.entry.api.problems import BadField, NotFound
+from chalicelib.entry.api.problems import BadField, NotFound, Refused
 from chalicelib.journey import clock
 from chalicelib.journey.documents import Documents
 from chalicelib.journey.events import AddressCorrected, Customer, ErasureAsked
@@ -177,7 +177,8 @@ def show(context: Context, asked: One) -> View:
 @operation(audit="changed", about="person/{person_id}")
 def correct(context: Context, asked: Correct) -> Noted:
     """Write down a person's right address: the suppression of the old one does not follow."""
-    _known(context, asked.person_id)
+    if _known(context, asked.person_id).erased_at is not None:
+        raise Refused(409, "Conflict", "This person was erased: there is nobody to write to any more.")
     event = AddressCorrected(
         event_id=f"corrected/{context.name}",
         occurred_at=context.now,

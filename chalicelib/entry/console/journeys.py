@@ -18,6 +18,7 @@ from chalicelib.journey.trust import SUSPICIONS
 
 #: A mail's own styles and pictures in data, no script, nothing from elsewhere; framed by our page alone.
 _MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+_JUDGED = "Somebody has judged it before: the first judgement stands."
 _DONE = {
     "take": "The recovery is yours.",
     "apologise": "Your apology is on its way, or noted as spoken.",
@@ -99,10 +100,9 @@ def judge(visit: Visit) -> Response:
     if verdict not in {"person", "machine"}:
         raise BadField("verdict", "say whether a person gave it")
     asked = {"journey_id": journey_id, "answer_id": visit.fields.get("answer", ""), "human": verdict == "person"}
-    visit.call("journeys.judge", msgspec.convert(asked, journeys.Judge))
-    return visit.see(
-        f"/console/journeys/{journey_id}", "It counts." if verdict == "person" else "It counts for nothing."
-    )
+    judged = visit.call("journeys.judge", msgspec.convert(asked, journeys.Judge))
+    said = "It counts." if verdict == "person" else "It counts for nothing."
+    return visit.see(f"/console/journeys/{journey_id}", said if judged.news else _JUDGED)
 
 
 def stop(visit: Visit) -> Response:
@@ -111,8 +111,9 @@ def stop(visit: Visit) -> Response:
     if not why:
         raise BadField("why", "say why it ends, for whoever asks later")
     journey_id = visit.parameters["journey_id"]
-    visit.call("journeys.stop", journeys.Stop(journey_id, why[:2000]))
-    return visit.see(f"/console/journeys/{journey_id}", "Stopped. Nothing more is sent in it.")
+    stopped = visit.call("journeys.stop", journeys.Stop(journey_id, why[:2000]))
+    said = "Stopped. Nothing more is sent in it." if stopped.news else "It had ended already: nothing has changed."
+    return visit.see(f"/console/journeys/{journey_id}", said)
 
 
 def resume(visit: Visit) -> Response:

@@ -56,8 +56,8 @@ def attend(visit: Visit) -> Response:
         },
         todos.Attend,
     )
-    visit.call("todos.attend", asked, once=True)
-    return visit.see(back_to(visit), _SAID[what])
+    attended = visit.call("todos.attend", asked, once=True)
+    return visit.see(back_to(visit), _SAID[what] if attended.news else "It was so already.")
 
 
 def beside(visit: Visit) -> dict[str, Any]:
