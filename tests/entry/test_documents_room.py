@@ -105,6 +105,16 @@ def test_a_text_that_is_no_json_names_its_line(lead):
     assert (reply.status, b">Line 3<" in reply.body, b"The text beside is no JSON" in reply.body) == (422, True, True)
 
 
+@pytest.mark.parametrize("text", ["[" * 5_000, '{"a":' * 5_000, "[" * 900 + "]" * 900, "", "null", "\x00"])
+def test_a_text_of_any_shape_is_refused_with_what_is_wrong(lead, text):
+    sent = fields(lead.get("/console/documents/cadence")) | {"text": text}
+    for act in ("text:check", "text:store", "form:check"):
+        reply = lead.press("/console/documents/cadence", **{**sent, "act": act})
+        assert (act, reply.status in {200, 422}) == (act, True)
+    checked = _api(lead, "POST", "/v1/documents/cadence/check", {"text": text})
+    assert (checked.status, checked.json().get("good", False)) in {(200, False), (422, False)}
+
+
 def test_two_leads_do_not_write_over_each_other_unseen(stack, lead):
     other = Browser(stack).sign_in(ADDRESS["admin"])
     mine, theirs = fields(lead.get("/console/documents/cadence")), fields(other.get("/console/documents/cadence"))

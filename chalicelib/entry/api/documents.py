@@ -267,6 +267,9 @@ def _raw(text: str) -> bytes:
             json.loads(raw)
         except json.JSONDecodeError as broken:
             raise BadDocument(str(broken), line=broken.lineno) from error
+        except RecursionError:
+            message = "the brackets are nested too deep"
+            raise BadDocument(message) from error
         raise BadDocument(str(error)) from error
     return raw
 
