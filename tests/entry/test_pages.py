@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.journey.state import Stage
 from chalicelib.links import Link
+from chalicelib.store.documents import shipped
 from local import visitor
 
 SECRET_WORDS = "It broke <twice> & nobody called."
@@ -269,6 +270,15 @@ def test_who_wrote_nothing_is_not_told_that_a_person_reads_what_they_wrote(stack
     _, path = stack.surveyed()
     page = _press(stack, path, csat="3", call_back="yes").body.decode()
     assert ("You asked to be called back: that is noted." in page, "A person reads" in page) == (True, False)
+
+
+def test_a_company_without_a_direct_line_says_how_else_it_is_reached(stack):
+    settings = json.loads(shipped("settings"))
+    del settings["brand"]["phone"], settings["brand"]["phone_hours"]
+    stack.wiring.documents.put("settings", json.dumps(settings).encode(), stack.clock.now, by="test", activate=True)
+    _, path = stack.surveyed()
+    page = _press(stack, path, csat="1").body.decode()
+    assert ("Our direct line" in page, "You can reply to our mail at any time" in page) == (False, True)
 
 
 def _staff(stack):
