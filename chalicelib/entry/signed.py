@@ -12,7 +12,7 @@ from chalicelib.entry import decode, http, webhooks
 from chalicelib.entry.decode import BadInput, Epochs
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
 from chalicelib.entry.http import json_reply, problem
-from chalicelib.journey.documents import KINDS
+from chalicelib.journey import documents as kinds
 from chalicelib.journey.errors import ActRefused, BadDocument
 from chalicelib.journey.events import Event, PurchaseMade
 from chalicelib.store.audit import Audit, Entry, audit_id
@@ -91,6 +91,8 @@ class Signed:
 
     def _put(self, kind: str, body: bytes, by: str, *, activate: bool) -> Response:
         decode.check_json(body)
+        # before the audit has it: a document that is refused is no change
+        kinds.read(kind, body)
         self._note(by, "signed.put_document", f"document/{kind}")
         number = self._documents.put(kind, body, self._now(), by=by, activate=activate)
         return json_reply({"kind": kind, "version": number, "active": activate}, 201)
@@ -102,8 +104,9 @@ class Signed:
     def _activate(self, kind: str, number: str) -> Response:
         if not _VERSION.fullmatch(number):
             return problem(404, "Not found", f"{kind} has no version {number[:60]}")
-        self._note("api", "signed.activate_document", f"document/{kind}/{int(number)}")
         try:
+            self._documents.raw(kind, int(number))
+            self._note("api", "signed.activate_document", f"document/{kind}/{int(number)}")
             self._documents.activate(kind, int(number), self._now())
         except KeyError as error:
             return problem(404, "Not found", str(error.args[0]))
@@ -117,8 +120,10 @@ class Signed:
         """Verify, then reply; what was wrong with the request, or with us, becomes a problem."""
         try:
             body = _signed_body(request, self._keys(), self._now())
-            if kind and kind not in KINDS:
-                return problem(404, "Not found", f"There is no document {kind[:60]!r}; there are {', '.join(KINDS)}.")
+            if kind and kind not in kinds.KINDS:
+                return problem(
+                    404, "Not found", f"There is no document {kind[:60]!r}; there are {', '.join(kinds.KINDS)}."
+                )
             return reply(body)
         except webhooks.BadSignature:
             return problem(401, "Unauthorized", "The request is not signed by a key that is known here, or not now.")
