@@ -201,6 +201,13 @@ def test_whatever_colour_a_brand_has_everything_can_be_read(number):
     assert [(pair, _contrast(*pair)) for pair in pairs if _contrast(*pair) < 4.5] == []
 
 
+def test_the_name_in_place_of_a_logo_that_is_not_loaded_can_be_read_in_the_dark():
+    html = written("survey", "en", "logo")[0].html
+    assert re.findall(r'<img class="i" [^>]* alt="(.+?)"', html) == [BRANDS["logo"].name]
+    [(ground, letters)] = re.findall(r"\.i\{background:(#\w+);color:(#\w+);", html)
+    assert _contrast("#ffffff" if ground == "#fff" else ground, letters) >= 4.5
+
+
 # -- lines -----------------------------------------------------------------------------------------------------
 
 
