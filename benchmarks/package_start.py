@@ -28,7 +28,7 @@ began = perf_counter()
 import app
 import boto3
 import chalicelib.wiring, chalicelib.pipeline, chalicelib.links, chalicelib.store.table, chalicelib.store.documents
-import chalicelib.entry.pages, chalicelib.entry.desk, chalicelib.effects.queue
+import chalicelib.entry.pages.answers, chalicelib.entry.desk, chalicelib.effects.queue
 from chalicelib.effects.rendering import environment
 environment().get_template("pages/answer.html")
 print(perf_counter() - began)

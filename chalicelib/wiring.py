@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from chalicelib.entry.desk import Desk
     from chalicelib.entry.guard import Guard
     from chalicelib.entry.inbound import Inbound
-    from chalicelib.entry.pages import Pages
+    from chalicelib.entry.pages.answers import Answers
+    from chalicelib.entry.pages.opt_outs import OptOuts
+    from chalicelib.entry.pages.proposals import Proposals
+    from chalicelib.entry.pages.reception import Reception
     from chalicelib.entry.provider import Fetch, Provider
     from chalicelib.entry.queues import Consumer
     from chalicelib.entry.signed import Signed
@@ -259,11 +262,31 @@ class Wiring:
         return Desk(self.pipeline, self._queues)
 
     @cached_property
-    def pages(self) -> "Pages":
-        """The customer's pages."""
-        from chalicelib.entry.pages import Pages
+    def _reception(self) -> "Reception":
+        from chalicelib.entry.pages.reception import Reception
 
-        return Pages(self.desk, self.links, self.decoys, self.clock)
+        return Reception(self.desk, self.links, self.clock)
+
+    @cached_property
+    def answers(self) -> "Answers":
+        """The page on which customers answer, and the decoy."""
+        from chalicelib.entry.pages.answers import Answers
+
+        return Answers(self._reception, self.decoys)
+
+    @cached_property
+    def proposals(self) -> "Proposals":
+        """The page on which customers say what they think of a proposal."""
+        from chalicelib.entry.pages.proposals import Proposals
+
+        return Proposals(self._reception)
+
+    @cached_property
+    def opt_outs(self) -> "OptOuts":
+        """The page on which customers opt out."""
+        from chalicelib.entry.pages.opt_outs import OptOuts
+
+        return OptOuts(self._reception)
 
     @cached_property
     def work(self) -> "Work":

@@ -64,13 +64,13 @@ def _page(method: str, path: str, who: Who, handler: str, *uses: str) -> Route:
 
 ROUTES: tuple[Route, ...] = (
     # -- the customer
-    _way_in("GET", "/a/{token}", "link", "pages.show_answer"),
-    _way_in("POST", "/a/{token}", "link", "pages.give_answer"),
-    _way_in("GET", "/p/{token}", "link", "pages.show_proposal"),
-    _way_in("POST", "/p/{token}", "link", "pages.answer_proposal"),
-    _way_in("GET", "/o/{token}", "link", "pages.show_opt_out"),
-    _way_in("POST", "/o/{token}", "link", "pages.opt_out"),
-    _way_in("GET", "/d/{token}", "link", "pages.decoy"),
+    _way_in("GET", "/a/{token}", "link", "answers.show"),
+    _way_in("POST", "/a/{token}", "link", "answers.give"),
+    _way_in("GET", "/p/{token}", "link", "proposals.show"),
+    _way_in("POST", "/p/{token}", "link", "proposals.answer"),
+    _way_in("GET", "/o/{token}", "link", "opt_outs.show"),
+    _way_in("POST", "/o/{token}", "link", "opt_outs.opt_out"),
+    _way_in("GET", "/d/{token}", "link", "answers.decoy"),
     # -- staff, by the link of a notice
     _way_in("GET", "/w/{token}", "link", "work.show"),
     _way_in("POST", "/w/{token}", "link", "work.act"),

@@ -16,9 +16,11 @@ from chalice import Response
 from msgspec.structs import replace
 
 from chalicelib.effects import letters, rendering, words
-from chalicelib.entry import act_form, http, pages, staff_view
+from chalicelib.entry import act_form, http, staff_view
 from chalicelib.entry.decode import BadInput, Epochs, data
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
+from chalicelib.entry.pages.given_back import given_back
+from chalicelib.entry.pages.reception import LastBrand, Visit, visited
 from chalicelib.journey import playbook
 from chalicelib.journey.documents import Act, StaffMember
 from chalicelib.journey.errors import ActRefused
@@ -65,14 +67,14 @@ class Work:
         self._links = links
         self._epochs = epochs
         self._now = now
-        self._brand = pages.LastBrand(desk.pipeline)
+        self._brand = LastBrand(desk.pipeline)
 
     def show(self, request: Any, token: str) -> Response:
         """Show the recovery, and the mail that ``?mail=`` names as the customer has it."""
         wanted = (request.query_params or {}).get("mail", "")
         return self._with(token, {}, lambda visit, member: self._shown(visit, member, wanted))
 
-    def _shown(self, visit: pages.Visit, member: StaffMember, mail: str) -> Response:
+    def _shown(self, visit: Visit, member: StaffMember, mail: str) -> Response:
         self._note(member, visit.journey, "saw", "work.show")
         return self._page(visit, member, mail=mail)
 
@@ -85,7 +87,7 @@ class Work:
             return self._with(token, {}, lambda visit, member: self._page(visit, member, errors=errors, status=400))
         return self._with(token, fields, lambda visit, member: self._do(fields, token, visit, member))
 
-    def _do(self, fields: dict[str, str], token: str, visit: pages.Visit, member: StaffMember) -> Response:
+    def _do(self, fields: dict[str, str], token: str, visit: Visit, member: StaffMember) -> Response:
         try:
             event = self._event(fields, visit.journey, member)
             handled = self._desk.hand_in(event)
@@ -111,22 +113,20 @@ class Work:
                 Entry(audit_id(), self._now(), member.id, member.may, verb, operation, about, amount=amount)
             )
 
-    def _again(self, token: str, visit: pages.Visit, member: StaffMember) -> tuple[pages.Visit, StaffMember]:
+    def _again(self, token: str, visit: Visit, member: StaffMember) -> tuple[Visit, StaffMember]:
         """Return the recovery as it is after an act; as it was before, when just now it cannot be read."""
         try:
             return self._open(token) or (visit, member)
         except OUTSIDE:
             return visit, member
 
-    def _with(
-        self, token: str, fields: dict[str, str], show: Callable[[pages.Visit, StaffMember], Response]
-    ) -> Response:
+    def _with(self, token: str, fields: dict[str, str], show: Callable[[Visit, StaffMember], Response]) -> Response:
         """Go on with what a link is about; while nothing can be had, give the form back."""
         try:
             found = self._open(token)
             return show(*found) if found else http.page("bad_link", self._brand(self._now()), {}, status=404)
         except (Unavailable, *OUTSIDE):
-            return http.page("sorry", self._brand(self._now()), pages.given_back(fields, words.words("en")), status=503)
+            return http.page("sorry", self._brand(self._now()), given_back(fields, words.words("en")), status=503)
 
     def _event(self, fields: dict[str, str], journey: Journey, member: StaffMember) -> StaffActed | AnswerJudged:
         """Read a form as the same message that the API takes, so that one place checks it."""
@@ -166,18 +166,18 @@ class Work:
     def _documents(self) -> Any:
         return self._desk.pipeline.documents.for_journey(Journey(id=""), self._now())
 
-    def _open(self, token: str) -> tuple[pages.Visit, StaffMember] | None:
+    def _open(self, token: str) -> tuple[Visit, StaffMember] | None:
         try:
             link = self._links.read(token, "work", self._now())
         except BadLink:
             return None
-        visit = pages.visited(link, self._desk.pipeline, self._now())
+        visit = visited(link, self._desk.pipeline, self._now())
         member = visit.documents.staff.member(visit.link.subject) if visit else None
         return (visit, member) if visit and member else None
 
     def _page(
         self,
-        visit: pages.Visit,
+        visit: Visit,
         member: StaffMember,
         *,
         notice: str | None = None,
@@ -239,7 +239,7 @@ def _as_read(raw: bytes) -> dict[str, str]:
     return {"subject": str(found["Subject"] or ""), "text": str(body.get_content()) if body is not None else ""}
 
 
-def _customer(visit: pages.Visit) -> dict[str, str]:
+def _customer(visit: Visit) -> dict[str, str]:
     known = visit.person.customer
     return {
         "name": f"{known.first_name} {known.last_name}".strip() if known else "",

@@ -249,9 +249,9 @@ def tree(tmp_path):
         ),
         ("effects/__init__.py", "from .. import entry", "chalicelib.effects:1 imports chalicelib.entry"),
         (
-            "entry/pages.py",
+            "entry/pages/answers.py",
             "from chalicelib.effects import mail",
-            "chalicelib.entry.pages:1 imports chalicelib.effects",
+            "chalicelib.entry.pages.answers:1 imports chalicelib.effects",
         ),
         ("store/table.py", "from chalicelib.journey import state, cadence\nfrom . import keys", None),
     ],

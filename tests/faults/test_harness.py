@@ -12,8 +12,9 @@ from chalicelib.effects.alarm import Alarms
 from chalicelib.effects.mail import Mailer, sent
 from chalicelib.effects.perform import Effects
 from chalicelib.effects.queue import Queues
-from chalicelib.entry import feedback, pages
+from chalicelib.entry import feedback
 from chalicelib.entry.desk import Desk
+from chalicelib.entry.pages import answers, proposals
 from chalicelib.journey import budget, machine
 from chalicelib.journey.effects import SetAlarm, TellOthers
 from chalicelib.journey.state import Touch
@@ -154,7 +155,8 @@ def _say_received_and_keep_nothing(patch):
 
 def _name_each_press_anew(patch):
     names = iter(f"{number:032x}" for number in range(1_000_000))
-    patch.setattr(pages, "_identity", lambda *said: next(names))
+    for page in (answers, proposals):
+        patch.setattr(page, "identity", lambda *said: next(names))
 
 
 def _number_every_resolution_anew(patch):

@@ -7,10 +7,10 @@ import msgspec
 
 from chalicelib.effects import samples
 from chalicelib.effects.samples import Sample
-from chalicelib.entry import preview_pages
 from chalicelib.entry.api.documents import Kind, Number
 from chalicelib.entry.api.operations import Context, operation
 from chalicelib.entry.api.problems import NotFound, Refused
+from chalicelib.entry.pages import preview as preview_pages
 from chalicelib.journey.documents import LANGUAGES, Documents, Staff
 from chalicelib.journey.effects import SendSample
 from chalicelib.store.access import member_pk

@@ -13,7 +13,10 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.entry.pages import Pages
+from chalicelib.entry.pages.answers import Answers
+from chalicelib.entry.pages.opt_outs import OptOuts
+from chalicelib.entry.pages.proposals import Proposals
+from chalicelib.entry.pages.reception import Reception
 from chalicelib.journey import cadence, machine, rehearsal
 from chalicelib.journey.documents import SCALES, Documents
 from chalicelib.journey.events import Event
@@ -102,14 +105,16 @@ class _Visitor:
         self._desk = _Rehearsed(replace(scene.journey, touches=sent, stage=stage), scene.person, documents)
         self._links = links
         self._now = scene.at + timedelta(hours=1)
-        self._pages = Pages(self._desk, links, self._desk, lambda: self._now)  # type: ignore[arg-type]  # all that pages ask of them
+        reception = Reception(self._desk, links, lambda: self._now)  # type: ignore[arg-type]  # all that pages ask of it
+        self._answers = Answers(reception, self._desk)  # type: ignore[arg-type]
+        self._proposals, self._opt_outs = Proposals(reception), OptOuts(reception)
 
     def look(self, name: str, link: Link) -> Page:
         """Open it."""
         show = {
-            "answer": self._pages.show_answer,
-            "proposal": self._pages.show_proposal,
-            "opt_out": self._pages.show_opt_out,
+            "answer": self._answers.show,
+            "proposal": self._proposals.show,
+            "opt_out": self._opt_outs.show,
         }
         return self._page(name, show[link.purpose](_request(), self._links.token(link)))
 
@@ -117,7 +122,7 @@ class _Visitor:
         """Open it, read it, fill it in and press the button."""
         view = _VIEW.search(self.look(name, link).html)
         self._now += _READING
-        give = {"answer": self._pages.give_answer, "proposal": self._pages.answer_proposal}[link.purpose]
+        give = {"answer": self._answers.give, "proposal": self._proposals.answer}[link.purpose]
         form = urlencode({"view": view[1] if view else "", **fields}).encode()
         return self._page(name, give(_request(form), self._links.token(link)))
 
