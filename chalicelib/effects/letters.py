@@ -109,7 +109,8 @@ class Letters:
         self, touch: Touch, journey: Journey, person: Person, documents: Documents, now: datetime
     ) -> tuple[Body, Envelope]:
         """Write one mail to the customer."""
-        context, opt_out = self._context(touch, journey, person, documents)
+        # What it promises is weighed at the instant at which it goes.
+        context, opt_out = self._context(replace(touch, owed_at=now), journey, person, documents)
         body = rendering.mail(touch.kind, context)
         envelope = self._envelope(touch, journey, person, documents, now, opt_out)
         opening = _opening(journey)
@@ -216,7 +217,7 @@ class Letters:
             ),
             "remark": journey.case is not None and journey.case.kind == "remark",
             "owner": rendering.staff(owner_of(recovery, documents), said),
-            "next_contact_by": next_contact(recovery, person, documents, said) or "",
+            "next_contact_by": next_contact(recovery, person, documents, touch.owed_at or touch.due_at, said) or "",
         }
 
     def _apology(
@@ -352,9 +353,11 @@ def owner_of(recovery: Recovery, documents: Documents) -> StaffMember:
     return documents.staff.member(recovery.owner) or documents.staff.members[0]
 
 
-def next_contact(recovery: Recovery, person: Person, documents: Documents, said: Words | None = None) -> str | None:
-    """Return by when the customer hears from a person, in their own time."""
-    promised = playbook.due(recovery, "apologise", documents)
+def next_contact(
+    recovery: Recovery, person: Person, documents: Documents, now: datetime, said: Words | None = None
+) -> str | None:
+    """Return by when the customer hears from a person, in their own time; None where that is not ahead any more."""
+    promised = playbook.next_contact(recovery, documents, now)
     zone = rendering.customer_zone(person, documents)
     return (said or words.words("en")).hour(promised, zone) if promised else None
 

@@ -25,6 +25,8 @@ from chalicelib.journey.state import (
 from chalicelib.journey.turn import Turn
 
 _CURRENCY_LETTERS = 3
+#: The steps that are done anew when a repair has not held.
+_REPAIR = frozenset({"propose", "deliver", "thank", "debrief", "close"})
 
 
 # -- weighing an answer ----------------------------------------------------------------------------------
@@ -122,8 +124,8 @@ def join_recovery(turn: Turn, answer: Answer, recovery: Recovery, *, relapse: bo
     if graver:
         joined = replace(joined, severity=grade, why=why)
     if relapse:
-        repair = {"propose", "deliver", "thank", "debrief", "close"}
-        joined = replace(joined, done=tuple(done for done in recovery.done if done.act not in repair), told=())
+        done = tuple(done for done in recovery.done if done.act not in _REPAIR)
+        joined = replace(joined, done=done, told=(), relapsed_at=turn.now)
         turn.drop_planned("relapse", kinds=("check-in",))
         turn.change(track="", anchor=None, watch_until=None)
     turn.put_recovery(joined)
@@ -414,6 +416,14 @@ def next_step(recovery: Recovery, documents: Documents) -> Next:
     return Next(reason="better_proposal", due=_calendar_of(recovery, documents).add(proposal.answered_at, within))
 
 
+def next_contact(recovery: Recovery, documents: Documents, now: datetime) -> datetime | None:
+    """Return by when the customer hears from a person next, or None where no clock says so, or it has run out."""
+    waiting = (act for act in ("apologise", "propose") if documents.playbook.step(act) and recovery.when(act) is None)
+    act = next(waiting, None)
+    target = due(recovery, act, documents) if act and recovery.is_open else None
+    return target if target is not None and target > now else None
+
+
 def due(recovery: Recovery, act: str, documents: Documents) -> datetime | None:
     """Return when a step should be done, in the working time of the owner, or None before its clock has started."""
     step = documents.playbook.step(act)
@@ -435,7 +445,8 @@ def _started(recovery: Recovery, step: PlaybookStep) -> datetime | None:
         return proposal.answered_at if proposal and proposal.accepted else None
     if step.clock == "delivered":
         return recovery.when("deliver")
-    return recovery.opened_at
+    again = recovery.relapsed_at if step.act in _REPAIR else None
+    return again or recovery.opened_at
 
 
 class Rung(msgspec.Struct, frozen=True):

@@ -201,7 +201,10 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Recovery(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The work that a negative answer opens: owner, severity, clock, steps, proposals, redress."""
+    """The work that a negative answer opens: owner, severity, clock, steps, proposals, redress.
+
+    ``relapsed_at`` is when a check-in last sent the work back to the proposal: from then on its steps count anew.
+    """
 
     number: int
     severity: Severity
@@ -216,6 +219,7 @@ class Recovery(msgspec.Struct, frozen=True, omit_defaults=True):
     cause: str = ""
     improvement: str = ""
     closed_at: datetime | None = None
+    relapsed_at: datetime | None = None
     result: Literal["", "kept", "not_kept", "superseded"] = ""
 
     def when(self, act: str) -> datetime | None:

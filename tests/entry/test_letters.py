@@ -112,6 +112,17 @@ def test_sorry_is_said_once_by_a_template(stack, case):
         assert [part.count("red lamp") for part in (one, other)] == [len(case)] * 2
 
 
+def test_a_bad_word_after_the_promised_hour_is_promised_the_next_working_day(stack):
+    journey_id = _answered_badly(stack)
+    path = stack.path("a", 0)
+    stack.run_until(stack.clock.now + timedelta(days=5))
+    page = stack.press(path, csat="1", words="Still nothing.").body.decode()
+    letter, _ = _letter(stack, journey_id, kind="acknowledgement", recovery=1)
+    assert ["by the next working day" in text for text in (" ".join(letter.text.split()), letter.html, page)] == [
+        True
+    ] * 3
+
+
 def test_a_footer_names_the_company_once_and_calls_no_page_a_click(stack):
     stack.surveyed()
     _, text, html = _parts(stack)[0]

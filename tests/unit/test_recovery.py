@@ -182,6 +182,18 @@ def test_who_goes_back_and_presses_again_wakes_nobody_but_who_says_it_again_late
     assert history.notices() == [("jonas", "answered_again")]
 
 
+def test_no_customer_is_promised_an_hour_that_has_passed():
+    history = opened(csat=2)
+    promised = playbook.due(history.recovery, "apologise", shipped())
+    assert playbook.next_contact(history.recovery, shipped(), TUESDAY) == promised
+    assert playbook.next_contact(history.recovery, shipped(), promised) is None
+    history.recovers(until="apologise")
+    proposed = playbook.due(history.recovery, "propose", shipped())
+    assert playbook.next_contact(history.recovery, shipped(), TUESDAY) == proposed > promised
+    history.staff("propose")
+    assert playbook.next_contact(history.journey.recoveries[0], shipped(), TUESDAY) is None
+
+
 def test_a_call_back_asked_for_after_a_negative_answer_makes_the_recovery_most_severe():
     history = opened(csat=2)
     history.answers(csat=2, call_back=True)
@@ -662,6 +674,8 @@ def test_a_bad_check_in_while_the_recovery_is_open_goes_back_to_the_proposal():
     assert history.notices() == [("jonas", "answered_again"), ("samir", "recovery_p1")]
     assert {t.reason for t in history.journey.touches if t.kind == "check-in" and not t.sent_at} == {"relapse"}
     assert (history.journey.track, history.journey.anchor, history.journey.watch_until) == ("", None, None)
+    assert playbook.due(recovery, "propose", shipped()) == TUESDAY + days(3), "its time counts anew"
+    assert playbook.next_contact(recovery, shipped(), history.now) == TUESDAY + days(3)
     decision = history.answers("fix_holds", solved=0, words="Broken again.")
     assert (mails(decision), history.notices(), history.recovery.answers) == ([], [], ("a1", "a2", "a3")), "once"
 

@@ -174,5 +174,5 @@ def _who_and_when(
         by = said.hour(look, rendering.customer_zone(person, documents)) if answer.waits else None
         return {"negative": True, "next_contact_by": by}
     owner = letters.owner_of(recovery, documents)
-    by = letters.next_contact(recovery, person, documents, said)
+    by = letters.next_contact(recovery, person, documents, answer.at, said)
     return {"negative": True, "owner": rendering.staff(owner, said), "next_contact_by": by}
