@@ -34,6 +34,8 @@ FUNCTIONS = [
     "on_reply",
     "on_work",
 ]
+#: What the clock wakes, of which no queue tells.
+CLOCKED = ["on_figures", "on_reconcile", "on_suppressions"]
 #: The shortest of AWS's limits for what is named here (SES configuration sets, IAM roles, rules, schedule groups).
 LONGEST_NAME = 64
 
@@ -301,7 +303,7 @@ def test_whatever_ses_is_asked_to_tell_has_a_rule_that_takes_it():
     assert sorted(taken["detail-type"]) == sorted(names[each] for each in asked) == sorted(names.values())
 
 
-def test_every_dead_letter_queue_has_an_alarm_and_every_queue_one_for_its_age():
+def test_every_dead_letter_queue_has_an_alarm_every_queue_one_for_its_age_and_what_the_clock_wakes_one():
     watched = {
         (alarm["Dimensions"][0]["Value"], alarm["MetricName"], alarm["Threshold"])
         for alarm in _all("AWS::CloudWatch::Alarm")
@@ -310,6 +312,7 @@ def test_every_dead_letter_queue_has_an_alarm_and_every_queue_one_for_its_age():
         *((f"aftercare-test-{name}", "ApproximateNumberOfMessagesVisible", 0) for name in DEAD),
         *((f"aftercare-test-{name}", "ApproximateAgeOfOldestMessage", 15 * 60) for name in QUEUES),
         ("test", "MailHeld", 0),
+        *((f"aftercare-test-{name}", "Errors", 0) for name in CLOCKED),
     }
 
 
@@ -334,7 +337,7 @@ def test_alarms_notify_nobody_unless_a_topic_is_given(monkeypatch):
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:ops"
     monkeypatch.setitem(stack.template()["Parameters"]["AlarmTopicArn"], "Default", topic)
     alarms = _all("AWS::CloudWatch::Alarm")
-    assert [(alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms] == [([topic], [topic])] * 11
+    assert [(alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms] == [([topic], [topic])] * 14
 
 
 # -- replies, for stages that opt in ---------------------------------------------------------------------
