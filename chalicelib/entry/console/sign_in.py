@@ -81,10 +81,10 @@ def _form(visit: Visit, back: str, *, error: str = "", typed: str = "", status: 
 
 def confirm(visit: Visit) -> Response:
     """Show the button that signs in; looking at it uses nothing. Whoever is in already, and came back, is sent on."""
-    if visit.house.guard.signed_in(visit.sent) is not None:
-        return visit.see("/console")
     sign_in = _link(visit)
     if sign_in.browser != hashed(visit.token):
+        if visit.house.guard.signed_in(visit.sent) is not None:
+            return visit.see("/console")
         raise Refused(403, "Another browser asked", _ELSEWHERE)
     return visit.show("sign-in-confirm", title="Sign in")
 
