@@ -64,6 +64,6 @@ def installed():
 
 @pytest.mark.slow
 @schema.include(path_regex="^/v1/").parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_each_operation_answers_as_it_is_described(case):
     case.call_and_validate(headers={"Authorization": f"Bearer {_KEY}"}, checks=list(_CHECKS))

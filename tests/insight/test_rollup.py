@@ -93,7 +93,7 @@ def _unfinished(generations):
     return generations.built or generations.cleared
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FACTS, st.randoms(use_true_random=False))
 def test_doubled_and_shuffled_facts_add_up_to_the_same_bytes(facts, dice: Random):
     once = [Entry(f"{at:05}#{number:032x}", tally) for number, (at, tally) in enumerate(facts)]
@@ -103,7 +103,7 @@ def test_doubled_and_shuffled_facts_add_up_to_the_same_bytes(facts, dice: Random
     assert {name: dump(cell) for name, cell in cube.add(again).items()} == plain
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(FACTS, st.randoms(use_true_random=False), st.integers(1, 7), st.integers(1, 5))
 def test_facts_stored_in_any_order_and_counted_in_pieces_of_any_size_are_the_sum(facts, dice, page, batches):
     place = Place()
@@ -117,7 +117,7 @@ def test_facts_stored_in_any_order_and_counted_in_pieces_of_any_size_are_the_sum
     assert place.cells() == place.expected()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(FACTS, st.integers(1, 40))
 def test_a_run_in_between_counts_nothing_twice_and_passes_over_nothing(facts, step):
     """Facts arrive up to SETTLES late, while runs go on."""
@@ -133,7 +133,7 @@ def test_a_run_in_between_counts_nothing_twice_and_passes_over_nothing(facts, st
     assert place.cells() == place.expected()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(FACTS, FACTS)
 def test_a_rebuild_from_the_facts_equals_what_was_counted_as_they_came(facts, more):
     place = Place()

@@ -146,7 +146,7 @@ def check(account: Account, model: Model) -> None:
     assert described["TableSizeBytes"] == sum(take_item(item)[1] for item in items)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories)
 def test_single_writes_are_those_of_a_dictionary(history):
     account, model = new_account(), Model()
@@ -161,7 +161,7 @@ def test_single_writes_are_those_of_a_dictionary(history):
     check(account, model)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories)
 def test_transactions_apply_whole_or_not_at_all(history):
     account, model = new_account(), Model()

@@ -19,7 +19,7 @@ HISTORIES = st.lists(MOVE, min_size=1, max_size=40)
 LONG_ONES = st.randoms(use_true_random=True, note_method_calls=False).map(
     lambda dice: [(dice.choice(MOVES), dice.randrange(8), dice.randrange(8)) for _ in range(50)]
 )
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+PATIENT = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def play(moves) -> World:
