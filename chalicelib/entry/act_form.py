@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.entry.decode import BadInput
 from chalicelib.journey import clock, playbook
 from chalicelib.journey.documents import Documents
+from chalicelib.journey.events import StaffActed
 from chalicelib.journey.state import Recovery
 from chalicelib.store.audit import Verb
 
@@ -43,6 +44,16 @@ def verb(act: str, text: str, amount: str | None) -> Verb:
     if act == "deliver" and amount:
         return "spent"
     return "sent" if act in {"apologise", "propose", "thank"} and text else "changed"
+
+
+def verb_of(event: StaffActed) -> Verb:
+    """Return how the audit calls an act that was done."""
+    return verb(event.act, event.text, str(event.amount or ""))
+
+
+def spent_by(event: StaffActed) -> str:
+    """Return what an act spent, as the audit has it: ``25.00 USD``; nothing for one that spent nothing."""
+    return f"{event.amount} {event.currency}" if verb_of(event) == "spent" else ""
 
 
 def _field(name: str, label: str, kind: str = "text", **more: Any) -> dict[str, Any]:

@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from chalice import Response
 
-from chalicelib.entry import decode, http, webhooks
+from chalicelib.entry import act_form, decode, http, webhooks
 from chalicelib.entry.decode import BadInput, Epochs
 from chalicelib.entry.desk import OUTSIDE, Desk, Unavailable
 from chalicelib.entry.http import json_reply, problem
 from chalicelib.journey import documents as kinds
 from chalicelib.journey.errors import ActRefused, BadDocument
-from chalicelib.journey.events import Event, PurchaseMade
+from chalicelib.journey.events import Event, PurchaseMade, StaffActed
 from chalicelib.store.audit import Audit, Entry, audit_id
 from chalicelib.store.documents import DocumentStore
 from chalicelib.store.errors import Conflict
@@ -55,7 +56,7 @@ class Signed:
         return self._take(request, ("failure.logged",))
 
     def act(self, request: Any) -> Response:
-        """Take an act of staff."""
+        """Take an act of staff; the audit has it, as it has those of the console."""
         return self._take(request, ("staff.acted",))
 
     def _take(self, request: Any, allowed: tuple[str, ...]) -> Response:
@@ -67,6 +68,8 @@ class Signed:
 
     def _hand_in(self, event: Event) -> Response:
         handled = self._desk.hand_in(event)
+        if isinstance(event, StaffActed) and (handled is None or handled.news):
+            self._note_act(event)
         if handled is None:
             return json_reply({"stored": "queued"}, 202)
         journey = handled.journey
@@ -111,6 +114,15 @@ class Signed:
         except KeyError as error:
             return problem(404, "Not found", str(error.args[0]))
         return json_reply({"kind": kind, "version": int(number), "active": True})
+
+    def _note_act(self, event: StaffActed) -> None:
+        """Write into the audit what was done; after it was: it is a fact, and not to be lost for want of this."""
+        what, about = act_form.verb_of(event), f"journey/{event.journey_id}"
+        spent = act_form.spent_by(event)
+        with suppress(*OUTSIDE):
+            self._audit().add(
+                Entry(audit_id(), self._now(), event.by or "api", "signed", what, "signed.act", about, amount=spent)
+            )
 
     def _note(self, by: str, operation: str, about: str) -> None:
         """Write into the audit that a document is about to be changed by whoever holds the key of other systems."""

@@ -96,7 +96,10 @@ class Work:
         except BadInput as error:
             wrong = {error.field: str(error)} if isinstance(error, act_form.WrongField) else {}
             return self._page(visit, member, errors=[str(error)], typed=fields, wrong=wrong, status=422)
-        self._note(member, visit.journey, _verb_of(event), "work.act", _amount_of(event))
+        if isinstance(event, StaffActed):
+            self._note(member, visit.journey, act_form.verb_of(event), "work.act", act_form.spent_by(event))
+        else:
+            self._note(member, visit.journey, "changed", "work.act")
         if handled is None:
             return http.page("received", visit.brand, {}, status=202)
         return self._page(*self._again(token, visit, member), notice=_SAYS.get(fields.get("act", ""), ""))
@@ -219,14 +222,6 @@ class Work:
             return None
         raw = self._mails().get(journey.id, touch.id)
         return {"id": touch.id, **_as_read(raw)} if raw else {"id": touch.id, "subject": "", "text": ""}
-
-
-def _verb_of(event: StaffActed | AnswerJudged) -> Verb:
-    return act_form.verb(event.act, event.text, str(event.amount or "")) if isinstance(event, StaffActed) else "changed"
-
-
-def _amount_of(event: StaffActed | AnswerJudged) -> str:
-    return f"{event.amount} {event.currency}" if _verb_of(event) == "spent" and isinstance(event, StaffActed) else ""
 
 
 def _as_read(raw: bytes) -> dict[str, str]:

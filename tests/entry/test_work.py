@@ -1,6 +1,7 @@
 """The page on which staff work a recovery, opened by the link of their notice."""
 
 import html
+import json
 import re
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -260,6 +261,33 @@ def test_who_saw_and_did_what_by_the_link_of_a_notice_stands_in_the_audit(stack)
         ("ana", "agent", "changed", "", "work.act"),
         ("ana", "agent", "changed", "", "work.act"),
         ("ana", "agent", "sent", "", "work.act"),
+    ]
+
+
+def test_what_a_helpdesk_tells_of_acts_and_documents_stands_in_the_audit_once(stack):
+    journey_id, _ = _recovering(stack)
+    acts = (
+        {"act": "take"},
+        {"act": "apologise", "text": "I am sorry."},
+        {"act": "propose", "text": "A new lamp.", "due": "2026-03-20T17:00:00Z"},
+    )
+    for number, act in enumerate((*acts, acts[-1])):
+        told = {"journey_id": journey_id, "act_id": f"d{min(number, 2)}", "acted_at": stack.clock.now.isoformat()}
+        assert stack.tell("/acts", "staff.acted", {**told, **act}).status == 200
+    entries, _ = stack.wiring.audit.about(f"journey/{journey_id}", "", 50)
+    assert [(one.by, one.role, one.verb, one.operation) for one in reversed(entries)] == [
+        ("api", "signed", "changed", "signed.act"),
+        ("api", "signed", "sent", "signed.act"),
+        ("api", "signed", "sent", "signed.act"),
+    ]
+    shown = json.loads(stack.signed("GET", "/documents/cadence").body)["document"]
+    for body in (shown, {**shown, "form": 99}):
+        stack.signed("PUT", "/documents/cadence?by=nora", json.dumps(body).encode())
+    stack.signed("POST", "/documents/cadence/0/activate")
+    entries, _ = stack.wiring.audit.of_day(stack.clock.now.date(), "", 50)
+    assert [(one.by, one.about, one.operation) for one in reversed(entries) if one.about.startswith("document")] == [
+        ("nora", "document/cadence", "signed.put_document"),
+        ("api", "document/cadence/0", "signed.activate_document"),
     ]
 
 
