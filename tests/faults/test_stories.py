@@ -92,7 +92,18 @@ def test_a_hard_bounce_ends_the_other_journey_and_leaves_the_recovery_to_a_perso
 
 def test_the_stories_cross_every_kind_of_boundary_on_the_road():
     crossed = {name for story in STORIES for name in clean(story).boundary.names}
-    road = {"commit", "claim", "settle", "keep-mail", "send-mail", "set-alarm", "remove-alarm", "wake", "epoch", "audit"}
+    road = {
+        "commit",
+        "claim",
+        "settle",
+        "keep-mail",
+        "send-mail",
+        "set-alarm",
+        "remove-alarm",
+        "wake",
+        "epoch",
+        "audit",
+    }
     # what only follows a fault (keep, owe, release) is crossed in the sweep; documents are the CX lead's
     assert crossed == road
 
