@@ -64,3 +64,22 @@ def loopback_only():
         patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
         patch.setattr(socket, "getaddrinfo", resolve)
         yield
+
+
+@pytest.fixture
+def said(capsys, monkeypatch):
+    """Run a command of ops as a shell does; returns its exit status and what it said on standard error."""
+    import boto3  # noqa: PLC0415 - not before the account above is made up
+
+    from infra.__main__ import main  # noqa: PLC0415
+
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+    def command(*words):
+        try:
+            status = main(list(words))
+        except SystemExit as end:
+            status = end.code
+        return status, capsys.readouterr().err
+
+    return command

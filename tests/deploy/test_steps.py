@@ -22,7 +22,6 @@ import app
 from chalicelib.entry.webhooks import key_of
 from chalicelib.links import Link, Links
 from infra import after_deploy, chalice_config, deploy, deployed, destroy, keys, package, stack
-from infra.__main__ import main
 from infra.aws import Aws, NoRegion
 from infra.cloudformation import StackBusy, StackFailed, Stacks
 from infra.failures import BadUsage
@@ -796,21 +795,6 @@ def test_chalice_is_told_its_region_and_not_where_else_to_look(monkeypatch, tmp_
 
 
 # -- what goes wrong is said -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def said(capsys, monkeypatch):
-    """Run a command as a shell does; returns its exit status and what it said on standard error."""
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-
-    def command(*words):
-        try:
-            status = main(list(words))
-        except SystemExit as end:
-            status = end.code
-        return status, capsys.readouterr().err
-
-    return command
 
 
 @pytest.mark.parametrize(

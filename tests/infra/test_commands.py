@@ -1,29 +1,12 @@
 """What the commands of ops say when they cannot do what they were asked to, and how they end. No AWS is here."""
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from infra import deploy
-from infra.__main__ import main
 from infra.aws import Aws
 
 STAGE = "test"
-
-
-@pytest.fixture
-def said(capsys, monkeypatch):
-    """Run a command as a shell does; returns its exit status and what it said on standard error."""
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-
-    def command(*words):
-        try:
-            status = main(list(words))
-        except SystemExit as end:
-            status = end.code
-        return status, capsys.readouterr().err
-
-    return command
 
 
 ON_A_STAGE = ["deploy", "diff", "configure", "destroy", "secrets", "package"]

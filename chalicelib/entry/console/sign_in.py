@@ -106,7 +106,7 @@ def enter(visit: Visit) -> Response:
 
 
 def leave(visit: Visit) -> Response:
-    """End this session; the browser forgets its cookie."""
+    """Sign this browser out: its session ends, and it forgets its cookie."""
     visit.house.partners.access.end(visit.token, visit.now)
     note(visit.house, visit.actor.id, visit.actor.role, "signed out", visit)
     return _remember(visit.see("/console/sign-in"), "", timedelta())
